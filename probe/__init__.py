@@ -1,0 +1,1 @@
+"""Says, with evidence, which layer between a Cloud Run service and its Cloud SQL database is at fault."""

@@ -1,0 +1,1 @@
+"""The embedded staging environment and its faults: never in the image."""

@@ -1,0 +1,1 @@
+"""One file a sink: a pure render and a thin write."""
