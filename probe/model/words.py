@@ -137,7 +137,6 @@ class Failure(StrEnum):
 class SkipReason(StrEnum):
     """Why something was not attempted, or was cut off."""
 
-    NOT_ON_THIS_PATH = "not_on_this_path"
     LITERAL_ADDRESS = "literal_address"
     EARLIER_STAGE_FAILED = "earlier_stage_failed"
     REPEATED_FAILURE = "repeated_failure"

@@ -1,0 +1,174 @@
+"""Stages ``login`` and ``query``: pg8000 on a socket of ours, whose every wait and message is bounded.
+
+Imported late: pg8000 costs 65 ms, and no stage before the login needs it.
+"""
+
+import struct
+from collections.abc import Callable
+from typing import Any, Self, TypeVar
+
+import scramp
+from pg8000.core import CoreConnection
+from pg8000.exceptions import DatabaseError, InterfaceError
+
+from probe.dial.clock import Deadline, Trace
+from probe.dial.failures import StageFailure, stage_failure
+from probe.dial.postgres import message_length, server_failure
+from probe.dial.stream import AnyStream
+from probe.model.facts import LoginFacts, QueryFacts
+from probe.model.words import Failure, Stage
+
+T = TypeVar("T")
+
+QUERY = "SELECT 1"
+GOODBYE_S = 1.0
+"""The most that closing a session may take."""
+
+
+def login(
+    trace: Trace,
+    stream: AnyStream,
+    *,
+    user: str,
+    password: str,
+    database: str,
+    application_name: str,
+    parameters: dict[str, str],
+    budget_s: float,
+) -> "Session":
+    """Stage ``login``: start-up packet to ReadyForQuery; ``parameters`` go with the start-up packet."""
+    stream.deadline = trace.begin(Stage.LOGIN, budget_s)
+    trace.learn(LoginFacts(user=user, database=database))
+    wire = _Wire(stream)
+    connection = _translated(
+        lambda: _Connection(
+            user,
+            database=database,
+            password=password,
+            startup_params=parameters,
+            application_name=application_name,
+            sock=wire,
+            ssl_context=False,
+        )
+    )
+    version = connection.parameter_statuses.get("server_version")
+    facts = LoginFacts(
+        user=user, database=database, server_version=version, backend_pid=connection.backend_pid
+    )
+    trace.learn(facts)
+    return Session(connection, wire)
+
+
+class Session:
+    """A logged-in connection: a context manager that says good-bye at its end, bounded."""
+
+    def __init__(self, connection: "_Connection", wire: "_Wire") -> None:
+        self._connection = connection
+        self._wire = wire
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._wire.stream.deadline = Deadline.after(GOODBYE_S)
+        try:
+            self._connection.close()
+        except Exception:  # what was to be learnt is known already: a failing good-bye changes nothing
+            self._wire.close()
+
+    def query(self, trace: Trace, budget_s: float) -> None:
+        """Stage ``query``: one statement in autocommit, one round trip."""
+        self._wire.stream.deadline = trace.begin(Stage.QUERY, budget_s)
+        trace.learn(QueryFacts(statement=QUERY))
+        try:
+            _translated(lambda: self._connection.execute_simple(QUERY))
+        except StageFailure as failure:
+            last_words = self._connection.last_words
+            if failure.failure is Failure.CLOSED and last_words:  # said why, then hung up
+                raise server_failure(last_words) from failure
+            raise
+
+
+class _Connection(CoreConnection):
+    """pg8000's connection, keeping the server's last error, which pg8000 drops when the server hangs up."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self.last_words: dict[str, str] = {}
+        super().__init__(*arguments, **options)
+
+    @property
+    def backend_pid(self) -> int | None:
+        """The server process behind this session; behind a pooler, whatever the pooler says."""
+        key = self._backend_key_data
+        return int(struct.unpack("!i", key[:4])[0]) if key else None
+
+    def handle_ERROR_RESPONSE(self, octets: bytes, context: Any) -> None:  # noqa: N802 - pg8000's name
+        """Keep the error, then let pg8000 have it."""
+        super().handle_ERROR_RESPONSE(octets, context)
+        self.last_words = context.error.args[0]
+
+
+def _translated(call: Callable[[], T]) -> T:
+    """The call's result; what pg8000 raises, in our words."""
+    try:
+        return call()
+    except DatabaseError as error:
+        raise server_failure(error.args[0]) from error
+    except InterfaceError as error:
+        if str(error).startswith("Authentication method"):
+            raise stage_failure(Failure.AUTHENTICATION_UNSUPPORTED, str(error), cause=error) from error
+        raise
+    except (struct.error, IndexError, UnicodeError, scramp.ScramException) as error:
+        # The frame was right and the content is not: the message is the other side's, not ours.
+        message = f"not PostgreSQL's protocol: {type(error).__name__}: {error}"
+        raise stage_failure(Failure.PROTOCOL, message, cause=error) from error
+
+
+class _Wire:
+    """What pg8000 takes for a socket and its file: exact reads, framing checked before it is believed."""
+
+    def __init__(self, stream: AnyStream) -> None:
+        self.stream = stream
+        self._received = bytearray()
+        self._unsent = bytearray()
+        self._header_next = True
+        self._broken = False
+
+    def makefile(self, mode: str) -> "_Wire":
+        """Itself: pg8000 reads and writes through this."""
+        del mode
+        return self
+
+    def read(self, size: int) -> bytes:
+        """Exactly ``size`` bytes: a header of five, then its body, in turn."""
+        try:
+            while len(self._received) < size:
+                self._received += self.stream.receive()
+            octets = bytes(self._received[:size])
+            if self._header_next:
+                message_length(octets)
+        except BaseException:
+            self._broken = True
+            raise
+        del self._received[:size]
+        self._header_next = not self._header_next
+        return octets
+
+    def write(self, octets: bytes) -> None:
+        """Keep until the flush; one packet each, since each flush is a round trip."""
+        self._unsent += octets
+
+    def flush(self) -> None:
+        """Send what was written; nothing on a broken stream (pg8000 says good-bye on those as well)."""
+        octets = bytes(self._unsent)
+        self._unsent.clear()
+        if not self._broken:
+            try:
+                self.stream.send(octets)
+            except BaseException:
+                self._broken = True
+                raise
+
+    def close(self) -> None:
+        """Close at once."""
+        self.stream.close()
