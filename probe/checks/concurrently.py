@@ -1,0 +1,107 @@
+"""Many series at once, each on a thread of its own, until all are done, the deadline, or a signal."""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
+from probe.checks.series import Sampling, Series
+from probe.dial.clock import Deadline
+from probe.model.observation import Observation
+from probe.model.words import Check, Path, SkipReason, Stage
+
+POLL_S = 0.05
+"""How soon a signal is noticed."""
+
+
+class Watcher(Protocol):
+    """Who wants to see what happens while it happens; called from any thread."""
+
+    def stage_started(
+        self, check: Check, target: str, path: Path | None, attempt: int, stage: Stage, /
+    ) -> None:
+        """An attempt has come to this stage."""
+
+    def attempt_finished(self, observation: Observation, /) -> None:
+        """An attempt has ended."""
+
+
+class Nobody:
+    """Watches nothing."""
+
+    def stage_started(self, *_where: object) -> None:
+        """Ignore it."""
+
+    def attempt_finished(self, _observation: Observation) -> None:
+        """Ignore it."""
+
+
+def observe(
+    all_series: Sequence[Series],
+    *,
+    origin_ns: int,
+    deadline: Deadline,
+    interrupted: threading.Event,
+    watcher: Watcher,
+) -> tuple[Observation, ...]:
+    """Every attempt of every series; ``watcher`` sees each begin and end.
+
+    What is still under way at the deadline or at a signal is cut off, and what it had measured is kept.
+    The threads are daemons and are not joined: one that hangs in the kernel hangs alone.
+    """
+    answers: queue.SimpleQueue[Observation | Sampling] = queue.SimpleQueue()
+    samplings = [
+        Sampling(series, origin_ns=origin_ns, stage_started=watcher.stage_started) for series in all_series
+    ]
+    for sampling in samplings:
+        threading.Thread(target=_work, args=(sampling, answers), daemon=True).start()
+    observations: dict[str, Observation] = {}
+    running = set(samplings)
+    while running:
+        reason = _reason_to_stop(deadline, interrupted)
+        for answer in _waiting(answers, wait=reason is None):
+            if isinstance(answer, Sampling):
+                running.discard(answer)
+            else:
+                observations[answer.id] = answer
+                watcher.attempt_finished(answer)
+        if reason is not None:
+            for observation in _cut_off(running, reason):
+                if observations.setdefault(observation.id, observation) is observation:
+                    watcher.attempt_finished(observation)
+            break
+    return tuple(observations.values())
+
+
+def _work(sampling: Sampling, answers: "queue.SimpleQueue[Observation | Sampling]") -> None:
+    try:
+        for observation in sampling.observe():
+            answers.put(observation)
+    finally:
+        answers.put(sampling)
+
+
+def _reason_to_stop(deadline: Deadline, interrupted: threading.Event) -> SkipReason | None:
+    if interrupted.is_set():
+        return SkipReason.INTERRUPTED
+    try:
+        deadline.left_s()
+    except TimeoutError:
+        return SkipReason.DEADLINE
+    return None
+
+
+def _waiting(
+    answers: "queue.SimpleQueue[Observation | Sampling]", *, wait: bool
+) -> Iterator[Observation | Sampling]:
+    try:
+        yield answers.get(timeout=POLL_S if wait else 0)
+        while True:
+            yield answers.get_nowait()
+    except queue.Empty:
+        return
+
+
+def _cut_off(running: Iterable[Sampling], reason: SkipReason) -> Iterator[Observation]:
+    for sampling in running:
+        yield from sampling.cut_off(reason)

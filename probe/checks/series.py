@@ -1,0 +1,188 @@
+"""A series: attempts of one check at one target over one path, at planned instants, each an observation."""
+
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from probe.dial.clock import Trace
+from probe.dial.failures import as_failure, error_facts
+from probe.dial.paths import FULL, Concessions
+from probe.dial.redaction import Redaction
+from probe.model.facts import ErrorFacts
+from probe.model.observation import Observation, Span, StageRecord
+from probe.model.target import Application
+from probe.model.words import Check, Failure, Outcome, Path, SkipReason, Stage
+
+Dial = Callable[[Trace, Concessions], None]
+StageStarted = Callable[[Check, str, Path | None, int, Stage], None]
+
+MAX_CRASH_TEXT = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """What to attempt, how often, and within which budget."""
+
+    check: Check
+    target: str
+    dial: Dial
+    budget_s: float
+    path: Path | None = None
+    attempts: int = 1
+    interval_s: float = 0.0
+    stages: tuple[Stage, ...] = ()
+    """The stages in order: those that a failure leaves out are reported as skipped."""
+    application: Application | None = None
+    confirmation: bool = False
+    redaction: Redaction = field(default_factory=Redaction)
+
+
+class Sampling:
+    """A series under way. One thread calls ``observe``; another may call ``cut_off`` at any time."""
+
+    def __init__(self, series: Series, *, origin_ns: int, stage_started: StageStarted) -> None:
+        self.series = series
+        self._stage_started = stage_started
+        self._origin_ns = origin_ns
+        self._trace: Trace | None = None
+        self._attempt = 1
+        self._last = series.attempts
+        self._start_delay_s = 0.0
+        self._stop = threading.Event()
+
+    def observe(self) -> Iterator[Observation]:
+        """The attempts, each when it has ended.
+
+        Two identical failures of a stage end the series. What the server refused for its form (an unknown
+        start-up parameter, the SSLRequest inside TLS) is left out from then on, in one more attempt.
+        """
+        concessions, failed_before = FULL, None
+        planned_ns = time.monotonic_ns()
+        while self._attempt <= self._last and not self._stop.is_set():
+            observation = self._attempt_once(concessions, planned_ns)
+            yield observation
+            self._attempt += 1
+            conceded = concede(observation, concessions)
+            if conceded != concessions:
+                concessions, failed_before = conceded, None
+                self._last += 1
+                planned_ns = time.monotonic_ns()
+                continue
+            failed = observation.failed_stage
+            if failed is not None and failed_before == (failed.stage, failed.failure):
+                for number in range(self._attempt, self._last + 1):
+                    yield self._blank(Outcome.SKIPPED, SkipReason.REPEATED_FAILURE, attempt=number)
+                return
+            failed_before = (failed.stage, failed.failure) if failed else None
+            planned_ns = self._wait_for(planned_ns + int(self.series.interval_s * 1e9))
+
+    def cut_off(self, reason: SkipReason) -> Iterator[Observation]:
+        """End the series now: what the attempt under way had measured, and the attempts left, as skipped."""
+        self._stop.set()
+        trace, attempt = self._trace, self._attempt
+        if trace is not None:
+            yield self._observation(trace, Outcome.SKIPPED, skip_reason=reason)
+            attempt += 1
+        for number in range(attempt, self._last + 1):
+            yield self._blank(Outcome.SKIPPED, reason, attempt=number)
+
+    def _wait_for(self, planned_ns: int) -> int:
+        """Wait for the planned instant; where it has passed, the next one is now."""
+        now_ns = time.monotonic_ns()
+        if planned_ns > now_ns and self._attempt <= self._last:
+            self._stop.wait((planned_ns - now_ns) / 1e9)
+        return max(planned_ns, now_ns)
+
+    def _attempt_once(self, concessions: Concessions, planned_ns: int) -> Observation:
+        trace = Trace(origin_ns=self._origin_ns, budget_s=self.series.budget_s, begun=self._begun)
+        self._trace = trace
+        self._start_delay_s = max(0.0, (trace.started_ns - planned_ns) / 1e9)
+        try:
+            self.series.dial(trace, concessions)
+            trace.finish()
+        except Exception as error:  # the one guard: named exceptions are failures, anything else is ours
+            known = as_failure(error)
+            if known is None:
+                return self._crashed(trace, error)
+            trace.fail(known.failure, known.error)
+            return self._observation(trace, Outcome.FAILED, failure=known.failure)
+        finally:
+            self._trace = None
+        return self._observation(trace, Outcome.PASSED)
+
+    def _begun(self, stage: Stage) -> None:
+        series = self.series
+        self._stage_started(series.check, series.target, series.path, self._attempt, stage)
+
+    def _crashed(self, trace: Trace, error: Exception) -> Observation:
+        text = "".join(traceback.format_exception(error))[-MAX_CRASH_TEXT:]
+        facts = replace(error_facts(error), message=text)
+        trace.crash(facts)
+        return self._observation(trace, Outcome.CRASHED, error=facts)
+
+    def _observation(
+        self,
+        trace: Trace,
+        outcome: Outcome,
+        *,
+        failure: Failure | None = None,
+        skip_reason: SkipReason | None = None,
+        error: ErrorFacts | None = None,
+    ) -> Observation:
+        stages = trace.records()
+        observation = replace(
+            self._blank(outcome, skip_reason),
+            failure=failure,
+            span=trace.span(),
+            stages=stages + self._left_out(stages, skip_reason),
+            endpoint=trace.endpoint,
+            error=error,
+            start_delay_s=self._start_delay_s,
+        )
+        return self.series.redaction.clean(observation)
+
+    def _left_out(
+        self, stages: tuple[StageRecord, ...], skip_reason: SkipReason | None
+    ) -> tuple[StageRecord, ...]:
+        reason = skip_reason or SkipReason.EARLIER_STAGE_FAILED
+        reached = {record.stage for record in stages}
+        return tuple(
+            StageRecord(stage=stage, outcome=Outcome.SKIPPED, skip_reason=reason)
+            for stage in self.series.stages
+            if stage not in reached
+        )
+
+    def _blank(
+        self, outcome: Outcome, skip_reason: SkipReason | None, *, attempt: int | None = None
+    ) -> Observation:
+        series = self.series
+        number = attempt or self._attempt
+        now_ns = time.monotonic_ns() - self._origin_ns
+        again = "again" if series.confirmation else None
+        parts = (series.check, series.target, series.path, again, str(number))
+        return Observation(
+            id="/".join(part for part in parts if part),
+            check=series.check,
+            target=series.target,
+            path=series.path,
+            attempt=number,
+            confirmation=series.confirmation,
+            outcome=outcome,
+            skip_reason=skip_reason,
+            span=Span(started_ns=now_ns, ended_ns=now_ns),
+            application=series.application,
+        )
+
+
+def concede(observation: Observation, concessions: Concessions) -> Concessions:
+    """What to leave out next, given how the server refused this attempt."""
+    failed = observation.failed_stage
+    if failed is None:
+        return concessions
+    if failed.failure is Failure.PARAMETER_REFUSED:
+        return replace(concessions, start_parameters=False)
+    if failed.stage is Stage.PROXY and failed.failure is Failure.RESET:
+        return replace(concessions, ssl_request=False)
+    return concessions
