@@ -1,0 +1,120 @@
+"""One sentence for a person, with the values seen. Times in seconds, three significant digits."""
+
+from probe.diagnosis.path_causes import PathCause
+from probe.model.cause import Cause
+from probe.model.observation import StageRecord
+from probe.model.words import Failure
+
+MAX_QUOTE = 200
+
+WHAT: dict[Cause, str] = {
+    Cause.CREDENTIALS_MISSING: "the probe has no Google credentials",
+    Cause.METADATA_SERVER_UNAVAILABLE: "the metadata server gave the probe no access token",
+    Cause.TOKEN_REFUSED: "the token endpoint refuses the probe an access token",
+    Cause.TOKEN_EXPIRED: "the probe was issued an access token that had expired already",
+    Cause.ADMIN_API_UNAUTHENTICATED: "the Admin API rejects the probe's access token",
+    Cause.ADMIN_API_FORBIDDEN: "the probe's account may not ask the Admin API about this instance",
+    Cause.ADMIN_API_BAD_REQUEST: "the Admin API finds the request wrong",
+    Cause.INSTANCE_NOT_FOUND: "the Admin API knows no such instance",
+    Cause.ADMIN_API_RATE_LIMITED: "the project's quota of Admin API calls is used up",
+    Cause.ADMIN_API_ERROR: "the Admin API fails",
+    Cause.ADMIN_API_MALFORMED: "what answers is not the Admin API",
+    Cause.ADMIN_API_SILENT: "the Admin API does not answer",
+    Cause.ADMIN_API_REFUSED: "the Admin API's address refuses connections",
+    Cause.ADMIN_API_RESET: "the connection to the Admin API is broken off",
+    Cause.ADMIN_API_UNREACHABLE: "there is no route to the Admin API",
+    Cause.ADMIN_API_TLS: "TLS with the Admin API fails",
+    Cause.WRONG_REGION: "the settings name the wrong region",
+    Cause.WRONG_ENGINE: "the instance does not run PostgreSQL",
+    Cause.NO_ADDRESS_OF_TYPE: "the instance has no address of the wanted type",
+    Cause.NAME_NOT_FOUND: "the endpoint's name does not resolve",
+    Cause.NAME_SERVER_FAILED: "the name server fails",
+    Cause.NAME_SERVER_SILENT: "the name server does not answer",
+    Cause.CONNECTOR_OR_ROUTE_SILENT: (
+        "no private endpoint answers, {endpoint} no more than its neighbours: "
+        "the VPC connector or the route is at fault, not the database"
+    ),
+    Cause.NETWORK_SILENT: (
+        "{endpoint} does not answer, and no other private endpoint tells whether "
+        "the VPC connector, the route or the instance is at fault"
+    ),
+    Cause.ENDPOINT_SILENT: "{endpoint} does not answer while other private endpoints do: it alone is silent",
+    Cause.ENDPOINT_REFUSED: "{endpoint} refuses connections: the host answers and nothing listens there",
+    Cause.ROUTE_MISSING: "there is no route to {endpoint}",
+    Cause.NEIGHBOUR_UNREACHABLE: "the neighbour {endpoint} cannot be reached",
+    Cause.BUILT_IN_SOCKET_MISSING: "Cloud Run's socket {endpoint} does not exist",
+    Cause.BUILT_IN_SOCKET_REFUSED: "Cloud Run's socket {endpoint} refuses connections",
+    Cause.TLS_SILENT: "{endpoint} accepts connections and its TLS handshake stays silent",
+    Cause.TLS_RESET: "{endpoint} accepts connections and resets them during the TLS handshake",
+    Cause.TLS_CLOSED: "{endpoint} accepts connections and closes them during the TLS handshake",
+    Cause.TLS_NOT_SPOKEN: "{endpoint} does not speak TLS",
+    Cause.TLS_DECLINED: "{endpoint} offers no TLS",
+    Cause.TLS_ALERT: "{endpoint} breaks the TLS handshake off with an alert",
+    Cause.SERVER_CERTIFICATE_UNTRUSTED: "the certificate of {endpoint} is not signed by the instance's CA",
+    Cause.CLIENT_CERTIFICATE_EXPIRED: "the client certificate issued for {endpoint} has expired",
+    Cause.CLIENT_CERTIFICATE_UNTRUSTED: "{endpoint} does not trust the CA of the client certificate",
+    Cause.CLIENT_CERTIFICATE_REJECTED: "{endpoint} rejects the client certificate",
+    Cause.SERVER_PROXY_SILENT: "{endpoint} completes TLS and then stays silent",
+    Cause.SERVER_PROXY_CLOSED: (
+        "{endpoint} completes TLS and then cuts the connection without a reason: PostgreSQL behind "
+        "the server proxy is down, or the client certificate was refused without an alert"
+    ),
+    Cause.SERVER_PROXY_PROTOCOL: "{endpoint} answers inside TLS with something that is not PostgreSQL",
+    Cause.DATABASE_DOWN: "PostgreSQL is not running: the server proxy has nobody to pass on to",
+    Cause.DATABASE_SILENT: "PostgreSQL accepts connections and answers on no path: it hangs",
+    Cause.DATABASE_STARTING: "PostgreSQL is starting up",
+    Cause.DATABASE_STOPPING: "PostgreSQL is shutting down",
+    Cause.DATABASE_NOT_ACCEPTING: "PostgreSQL does not accept connections in its present state",
+    Cause.LOGIN_SILENT: "PostgreSQL answers and the login never ends",
+    Cause.LOGIN_BROKEN_OFF: "the connection is cut during the login",
+    Cause.LOGIN_PROTOCOL: "what answers the login is not PostgreSQL's protocol",
+    Cause.LOGIN_REJECTED: "PostgreSQL rejects the login",
+    Cause.PASSWORD_REJECTED: "PostgreSQL rejects the password; everything before the login works",
+    Cause.ROLE_NOT_PERMITTED: "PostgreSQL does not let this role log in",
+    Cause.HBA_REJECTED: "PostgreSQL's access rules reject the connection",
+    Cause.DATABASE_MISSING: "the database does not exist on this instance",
+    Cause.DATABASE_CLOSED: "the database accepts no connections",
+    Cause.NOT_AUTHORISED: "the role lacks a privilege",
+    Cause.SLOTS_EXHAUSTED: "all connection slots of the server are in use",
+    Cause.ONLY_RESERVED_SLOTS: "only the slots reserved for superusers are left",
+    Cause.ROLE_LIMIT_REACHED: "the probe's own role has reached its CONNECTION LIMIT",
+    Cause.DATABASE_LIMIT_REACHED: "the database has reached its own CONNECTION LIMIT",
+    Cause.QUERY_SILENT: "the login passes and the query is never answered",
+    Cause.QUERY_BROKEN_OFF: "the session is ended during the query",
+    Cause.QUERY_FAILED: "the query fails on the server",
+}
+"""What is wrong, after the target's name and before what was seen."""
+
+
+def sentence(cause: Cause, items: tuple[PathCause, ...], *, remark: str = "") -> str:
+    """``TARGET: WHAT (STAGE: SEEN; n of m attempts on PATHS[; remark])``."""
+    first = items[0]
+    what = WHAT[cause].format(endpoint=first.evidence.endpoint or "the endpoint")
+    failed = sum(len(item.evidence.failed) for item in items)
+    attempts = sum(len(item.evidence.valid) for item in items)
+    paths = ", ".join(dict.fromkeys(str(item.evidence.path) for item in items if item.evidence.path))
+    seen = [f"{first.record.stage}: {what_was_seen(first.record)}"]
+    seen.append(f"{failed} of {attempts} attempts failed" + (f" on {paths}" if paths else ""))
+    seen += [remark] if remark else []
+    return f"{first.evidence.target}: {what} ({'; '.join(seen)})"
+
+
+def what_was_seen(record: StageRecord) -> str:
+    """The failure, its time, and the words of whoever reported it."""
+    took_s = record.span.duration_s if record.span else 0.0
+    if record.failure is Failure.TIMEOUT:
+        return f"no answer for {seconds(took_s)}"
+    words = record.error.message if record.error else ""
+    state = f" [{record.error.sqlstate}]" if record.error and record.error.sqlstate else ""
+    return f"{record.failure} after {seconds(took_s)}{state}" + (f", {quoted(words)}" if words else "")
+
+
+def quoted(words: str) -> str:
+    """Somebody else's words on one line, bounded and without control characters."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in words).split())
+    return f'"{line[: MAX_QUOTE - 1] + "…" if len(line) > MAX_QUOTE else line}"'
+
+
+def seconds(value_s: float) -> str:
+    """``2.5 ms``, ``1.25 s``."""
+    return f"{value_s * 1000:.3g} ms" if value_s < 1 else f"{value_s:.3g} s"
