@@ -1,0 +1,316 @@
+"""The command line: words in, an exit code out, nothing else. Slow imports wait until they are needed."""
+
+import difflib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from probe.model.words import Check, Verdict
+
+if TYPE_CHECKING:
+    from probe.checks.concurrently import Watcher
+    from probe.model.observation import Delivery
+    from probe.model.report import Report
+    from probe.settings import Settings
+
+EXIT_CODES = {Verdict.HEALTHY: 0, Verdict.DEGRADED: 1, Verdict.DOWN: 3, Verdict.INCONCLUSIVE: 4}
+USAGE = 2
+CRASHED = 4
+SIGNALLED = 128
+FAIL_ON = {
+    "never": frozenset({Verdict.INCONCLUSIVE}),
+    "degraded": frozenset({Verdict.DEGRADED, Verdict.DOWN, Verdict.INCONCLUSIVE}),
+    "down": frozenset({Verdict.DOWN, Verdict.INCONCLUSIVE}),
+}
+DELIVERY_AFTER_SIGNAL_S = 4.0
+"""Cloud Run kills ten seconds after SIGTERM."""
+
+Command = Callable[..., None]
+
+config_option = click.option(
+    "--config", metavar="FILE", help="Settings file (TOML); PROBE_CONFIG names one as well."
+)
+
+
+def run_options(command: Command) -> Command:
+    """The options that `run` and `demo` share."""
+    options = (
+        click.option(
+            "--check",
+            "checks",
+            multiple=True,
+            envvar="PROBE_CHECK",
+            type=click.Choice([check.value for check in Check]),
+            help="Only this check of the profile; may be given more than once.",
+        ),
+        click.option(
+            "--profile", default="scheduled", show_default=True, envvar="PROBE_PROFILE", help="Set of checks."
+        ),
+        click.option(
+            "--format",
+            "form",
+            type=click.Choice(["auto", "text", "json", "log"]),
+            default="auto",
+            show_default=True,
+            envvar="PROBE_FORMAT",
+            help="auto: text, but log in a Cloud Run job.",
+        ),
+        click.option(
+            "--fail-on",
+            type=click.Choice(list(FAIL_ON)),
+            default="degraded",
+            show_default=True,
+            envvar="PROBE_FAIL_ON",
+            help="The mildest verdict with an exit code above 0; inconclusive always has one.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="cloudsql-vpc-probe")
+def cli() -> None:
+    """Say, with evidence, which layer between a Cloud Run service and its Cloud SQL database is at fault.
+
+    Exit codes: 0 better than --fail-on, 1 degraded, 2 usage or configuration, 3 down, 4 inconclusive,
+    130 after Ctrl-C, 143 after SIGTERM.
+    """
+
+
+@cli.command()
+@config_option
+@run_options
+def run(*, config: str | None, checks: tuple[str, ...], profile: str, form: str, fail_on: str) -> None:
+    """Measure once, judge, deliver the metrics, say what was found."""
+    with _signals() as (interrupted, received):
+        settings = _settings(config, secrets=True)
+        if profile not in settings.profiles:
+            _refuse(f"--profile: there is no profile {profile!r}; there are: {', '.join(settings.profiles)}")
+        report = _measured(settings, tuple(Check(c) for c in checks), profile, form, interrupted)
+    if received:
+        sys.exit(SIGNALLED + received[0])
+    sys.exit(EXIT_CODES[report.verdict] if report.verdict in FAIL_ON[fail_on] else 0)
+
+
+def _measured(
+    settings: "Settings", checks: tuple[Check, ...], profile: str, form: str, interrupted: threading.Event
+) -> "Report":
+    from probe import plan as planning
+    from probe.run import run as run_plan
+
+    if form == "auto":
+        form = "text" if settings.cloud_run.job == "local" else "log"
+    plan = planning.plan(settings, profile=profile, only=checks)
+    if not plan.opening and not plan.main:
+        _refuse(f"--check: the profile {profile!r} has none of these checks that the settings allow")
+
+    def deliver(report: "Report") -> "Delivery":
+        return _deliver(settings, report)
+
+    with _watcher(form) as watcher:
+        report = run_plan(plan, deliver=deliver, interrupted=interrupted, watcher=watcher)
+    _tell(report, form)
+    return report
+
+
+def _deliver(settings: "Settings", report: "Report") -> "Delivery":
+    from probe.model.observation import Delivery
+    from probe.sinks.points import series
+
+    if not settings.monitoring.enabled:
+        return Delivery()
+    from probe.sinks.cloud_monitoring import write
+
+    budget_s = settings.monitoring.budget_s
+    return write(
+        series(report),
+        identity=report.identity,
+        project=settings.project,
+        location=settings.region,
+        endpoint=settings.monitoring.endpoint,
+        budget_s=min(budget_s, DELIVERY_AFTER_SIGNAL_S) if report.interrupted else budget_s,
+    )
+
+
+def _watcher(form: str) -> "AbstractContextManager[Watcher]":
+    from probe.checks.concurrently import Nobody
+
+    if form != "text" or not sys.stderr.isatty():
+        return nullcontext(Nobody())
+    from probe.sinks.progress import Progress
+
+    return Progress(sys.stderr)
+
+
+def _tell(report: "Report", form: str) -> None:
+    try:
+        if form == "json":
+            from probe.sinks.document import render
+
+            click.echo(render(report))
+        elif form == "log":
+            from probe.sinks import log
+
+            log.write(report, sys.stdout)
+        else:
+            from probe.sinks import terminal
+
+            terminal.write(report, sys.stdout)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough; the exit code still tells
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@cli.command()
+@click.option("--fault", "faults", multiple=True, metavar="NAME", help="Break this; may be given repeatedly.")
+@click.option("--list-faults", is_flag=True, help="Say what can be broken, and how.")
+@run_options
+def demo(
+    *,
+    faults: tuple[str, ...],
+    list_faults: bool,
+    checks: tuple[str, ...],
+    profile: str,
+    form: str,
+    fail_on: str,
+) -> None:
+    """Run on an embedded staging environment: real PostgreSQL, real mTLS, stand-ins for Google's APIs."""
+    try:
+        from probe.sandbox.demo import run_demo
+        from probe.sandbox.faults import FAULTS
+    except ImportError as error:
+        _refuse(f"the sandbox is not installed ({error}): pip install 'cloudsql-vpc-probe[sandbox]'")
+    if list_faults:
+        width = max(len(name) for name in FAULTS)
+        for name, fault in FAULTS.items():
+            click.echo(f"{name:<{width}}  {fault.description}")
+        return
+    unknown = [name for name in faults if name not in FAULTS]
+    if unknown:
+        _refuse(f"--fault: there is no fault {unknown[0]!r}{_near(unknown[0], FAULTS)}; see --list-faults")
+    arguments = ["--profile", profile, "--format", form, "--fail-on", fail_on]
+    arguments += [word for check in checks for word in ("--check", check)]
+    sys.exit(run_demo(faults, arguments))
+
+
+@cli.command("check-config")
+@config_option
+def check_config(*, config: str | None) -> None:
+    """Validate the settings without opening a socket; warnings come with their arithmetic."""
+    from probe.diagnosis.configuration import broken_rules, gateway_rules
+
+    settings = _settings(config, secrets=False)
+    rules = broken_rules(settings.application)
+    rules += gateway_rules(settings.connector.gateway, settings.targets, settings.neighbours)
+    for rule in rules:
+        click.echo(f"warning: {rule.cause}: {rule.sentence}")
+    click.echo(f"valid: {len(settings.targets)} target(s), {len(rules)} warning(s)")
+
+
+@cli.command()
+@click.argument("cause", required=False)
+def explain(*, cause: str | None) -> None:
+    """Say what a cause means, how it was told, and what to do; without one, list them all."""
+    from probe.diagnosis.catalogue import CATALOGUE
+    from probe.model.cause import Cause
+
+    if cause is None:
+        width = max(len(one) for one in CATALOGUE)
+        for one, entry in CATALOGUE.items():
+            click.echo(f"{one:<{width}}  {entry.meaning}")
+        return
+    if cause not in Cause.__members__.values():
+        _refuse(f"there is no cause {cause!r}{_near(cause, CATALOGUE)}; `probe explain` lists them")
+    entry = CATALOGUE[Cause(cause)]
+    click.echo(f"{cause}: {entry.meaning}")
+    click.echo(f"  category     {entry.category}, layer {entry.layer}, {entry.severity}")
+    click.echo(f"  how it is told  {entry.told_by}")
+    click.echo(f"  what to do   {entry.action}")
+    click.echo(f"  escalate     {'to the infrastructure team' if entry.escalate else 'no'}")
+
+
+@cli.group()
+def metrics() -> None:
+    """The metrics that the probe writes."""
+
+
+@metrics.command("list")
+def metrics_list() -> None:
+    """Print the catalogue as a table."""
+    from probe.sinks.catalogue import markdown_table
+
+    click.echo(markdown_table())
+
+
+@metrics.command("apply")
+@config_option
+def metrics_apply(*, config: str | None) -> None:
+    """Create or update the metric descriptors; once at deployment, not each run."""
+    from probe.sinks.cloud_monitoring import apply_descriptors
+
+    settings = _settings(config, secrets=False)
+    outcome = apply_descriptors(
+        project=settings.project,
+        endpoint=settings.monitoring.endpoint,
+        budget_s=settings.monitoring.budget_s,
+    )
+    click.echo(f"{outcome}")
+
+
+def _settings(config: str | None, *, secrets: bool) -> "Settings":
+    from probe.settings import SettingsError, load
+
+    try:
+        return load(config, os.environ, secrets=secrets)
+    except SettingsError as error:
+        for problem in error.problems:
+            click.echo(f"error: {problem}", err=True)
+        sys.exit(USAGE)
+
+
+def _refuse(message: str) -> NoReturn:
+    click.echo(f"error: {message}", err=True)
+    sys.exit(USAGE)
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f", did you mean {near[0]!r}?" if near else ""
+
+
+@contextmanager
+def _signals() -> Iterator[tuple[threading.Event, list[int]]]:
+    """SIGTERM and Ctrl-C end the measuring, not the telling; a second one ends everything at once."""
+    interrupted = threading.Event()
+    received: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        if received:
+            os._exit(SIGNALLED + number)
+        received.append(number)
+        interrupted.set()
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield interrupted, received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def main() -> None:
+    """Entry point: no traceback ever; what the probe itself got wrong is said in one line."""
+    try:
+        cli(prog_name="probe")
+    except Exception as error:
+        click.echo(f"error: the probe itself failed: {type(error).__name__}: {error}", err=True)
+        sys.exit(CRASHED)

@@ -1,0 +1,184 @@
+"""Settings -> what to check, in which order, with which budgets. Opens no socket."""
+
+import datetime as dt
+import ssl
+import threading
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+from probe.checks import cloudsql, configuration, egress, route
+from probe.checks.series import Series
+from probe.diagnosis.question import Question
+from probe.dial import keys, paths, tls
+from probe.dial.admin_api import AdminApi
+from probe.dial.credentials import Identity
+from probe.dial.dns import is_literal
+from probe.dial.paths import Equipment
+from probe.dial.redaction import Redaction
+from probe.model import words
+from probe.model.report import RunIdentity
+from probe.model.target import Target
+from probe.model.words import Check
+from probe.settings import Settings
+
+Equipped = Mapping[str, Equipment]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One run: first the opening series, then the main ones, all of each at once."""
+
+    identity: RunIdentity
+    question: Question
+    opening: tuple[Series, ...]
+    main: tuple[Series, ...]
+    deadline_s: float
+    confirm_after_s: float
+    prepare: Callable[[], None]
+    """What must be there before the first stopwatch starts."""
+
+
+def plan(settings: Settings, *, profile: str, only: Sequence[Check] = ()) -> Plan:
+    """The profile's checks, those of ``only`` where it names any. Raises KeyError for no such profile."""
+    chosen = settings.profiles[profile]
+    checks = tuple(check for check in chosen.checks if not only or check in only)
+    identity = _identity(settings, profile, checks)
+    key = _KeyPair()
+    redaction = Redaction()
+    equipped = _equipment(settings, identity.id, key.get, redaction)
+    opening, main = _series(settings, checks, equipped)
+    main = tuple(replace(one, redaction=redaction) for one in main)
+    needs_key = any(s.check is Check.CLOUDSQL and s.path is words.Path.CONNECTOR for s in main)
+    needs_login = Check.CLOUDSQL in checks
+
+    def prepare() -> None:
+        if needs_key:
+            key.start()
+        if needs_login:
+            paths.prepare()
+        if needs_key:
+            key.get()
+
+    return Plan(
+        identity=identity,
+        question=_question(settings, identity.started_at),
+        opening=opening,
+        main=main,
+        deadline_s=chosen.deadline_s or settings.deadline_s,
+        confirm_after_s=settings.confirm_after_s,
+        prepare=prepare,
+    )
+
+
+def confirmation(series: Sequence[Series], targets: Sequence[str]) -> tuple[Series, ...]:
+    """The same series of these targets once more, as observations of their own."""
+    return tuple(replace(one, confirmation=True) for one in series if one.target in targets)
+
+
+def _series(
+    settings: Settings, checks: tuple[Check, ...], equipped: Equipped
+) -> tuple[tuple[Series, ...], tuple[Series, ...]]:
+    attempts, interval_s = settings.route.attempts, settings.route.interval_s
+    samples = max(target.samples for target in settings.targets)
+    opening: tuple[Series, ...] = ()
+    main: tuple[Series, ...] = ()
+    if Check.EGRESS in checks:
+        opening += egress.series(_egress_addresses(settings), settings.egress.limit_s)
+    if Check.CONFIGURATION in checks:
+        opening += configuration.series(settings.application)
+    if Check.ROUTE in checks:
+        main += route.target_series(settings.targets, equipped, attempts=attempts, interval_s=interval_s)
+        main += route.neighbour_series(
+            settings.neighbours, settings.timeouts, attempts=min(attempts, samples), interval_s=interval_s
+        )
+    if Check.CLOUDSQL in checks:
+        main += cloudsql.series(settings.targets, equipped)
+    return opening, main
+
+
+def _egress_addresses(settings: Settings) -> tuple[tuple[str, int], ...]:
+    """Private endpoints that are known before anybody is asked."""
+    if settings.egress.address:
+        return (route.split_address(settings.egress.address),)
+    addresses = [route.split_address(neighbour.address) for neighbour in settings.neighbours]
+    addresses += [(t.private_ip, t.port) for t in settings.targets if t.private_ip]
+    return tuple(address for address in addresses if is_literal(address[0]))
+
+
+def _equipment(
+    settings: Settings, run_id: str, key: Callable[[], keys.KeyPair], redaction: Redaction
+) -> Equipped:
+    identity = Identity(metadata_expected=settings.cloud_run.metadata_expected, redaction=redaction)
+    passwords = {name: secret.reveal() for name, secret in settings.passwords.items()}
+    for password in passwords.values():
+        redaction.add(password)
+    admin_api = AdminApi(settings.sqladmin.endpoint, identity)
+    return {
+        target.name: Equipment(
+            timeouts=settings.timeouts,
+            admin_api=admin_api,
+            key=key,
+            run_id=run_id,
+            password=passwords.get(target.name),
+            private_context=_private_context(target),
+        )
+        for target in settings.targets
+    }
+
+
+def _private_context(target: Target) -> ssl.SSLContext | None:
+    if target.tls == "disable" or words.Path.PRIVATE_IP not in target.paths:
+        return None
+    verified = target.tls == "verify-ca"
+    pem = Path(target.server_ca).read_text(encoding="ascii") if verified else None
+    return tls.private_context(server_ca_pem=pem)
+
+
+def _identity(settings: Settings, profile: str, checks: tuple[Check, ...]) -> RunIdentity:
+    return RunIdentity(
+        id=uuid.uuid4().hex[:12],
+        started_at=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
+        profile=profile,
+        checks=checks,
+        project=settings.project,
+        region=settings.region,
+        version=version("cloudsql-vpc-probe"),
+        job=settings.cloud_run.job,
+        task_id=settings.cloud_run.task_index,
+        execution=settings.cloud_run.execution,
+    )
+
+
+def _question(settings: Settings, started_at: str) -> Question:
+    return Question(
+        targets=settings.targets,
+        neighbours=settings.neighbours,
+        thresholds=settings.thresholds,
+        connection_s=settings.timeouts.connection_s,
+        started_at=started_at,
+        connector_name=settings.connector.name,
+        gateway=settings.connector.gateway,
+    )
+
+
+class _KeyPair:
+    """Made on a thread while slow imports go on; whoever needs it first waits for it."""
+
+    def __init__(self) -> None:
+        self._thread = threading.Thread(target=self._make, daemon=True)
+        self._made: keys.KeyPair | None = None
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def get(self) -> keys.KeyPair:
+        if self._thread.ident is not None:
+            self._thread.join()
+        return self._made or self._make()
+
+    def _make(self) -> keys.KeyPair:
+        self._made = keys.generate()
+        return self._made
