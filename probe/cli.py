@@ -156,7 +156,7 @@ def _tell(report: "Report", form: str) -> None:
         if form == "json":
             from probe.sinks.document import render
 
-            click.echo(render(report))
+            click.echo(render(report), nl=False)
         elif form == "log":
             from probe.sinks import log
 

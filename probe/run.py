@@ -8,7 +8,7 @@ from dataclasses import replace
 from probe.checks.concurrently import Nobody, Watcher, observe
 from probe.checks.series import Series
 from probe.diagnosis.diagnose import Diagnosis, diagnose
-from probe.diagnosis.findings import delivery_findings
+from probe.diagnosis.own_findings import delivery_findings
 from probe.dial.clock import Deadline
 from probe.model.observation import Delivery, Observation
 from probe.model.report import Report

@@ -4,16 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from probe.diagnosis.evidence import Endpoints, group, open_end
-from probe.diagnosis.findings import (
-    Seen,
-    configuration_findings,
-    egress_findings,
-    neighbour_findings,
-    probe_findings,
-    target_findings,
-)
+from probe.diagnosis.own_findings import configuration_findings, probe_findings
 from probe.diagnosis.question import Question
+from probe.diagnosis.seen import Seen
 from probe.diagnosis.sentences import seconds
+from probe.diagnosis.surroundings import egress_findings, neighbour_findings
+from probe.diagnosis.target_findings import target_findings
 from probe.diagnosis.verdict import run_verdict, target_verdict
 from probe.model.cause import Cause
 from probe.model.observation import Observation

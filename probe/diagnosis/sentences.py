@@ -86,10 +86,10 @@ WHAT: dict[Cause, str] = {
 """What is wrong, after the target's name and before what was seen."""
 
 
-def sentence(cause: Cause, items: tuple[PathCause, ...], *, remark: str = "") -> str:
+def sentence(cause: Cause, items: tuple[PathCause, ...], *, remark: str = "", endpoint: str = "") -> str:
     """``TARGET: WHAT (STAGE: SEEN; n of m attempts on PATHS[; remark])``."""
     first = items[0]
-    what = WHAT[cause].format(endpoint=first.evidence.endpoint or "the endpoint")
+    what = WHAT[cause].format(endpoint=first.evidence.endpoint or endpoint or "the endpoint")
     failed = sum(len(item.evidence.failed) for item in items)
     attempts = sum(len(item.evidence.valid) for item in items)
     paths = ", ".join(dict.fromkeys(str(item.evidence.path) for item in items if item.evidence.path))

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from probe.diagnosis.catalogue import CATALOGUE
 from probe.diagnosis.evidence import PathEvidence
-from probe.diagnosis.findings import Seen
+from probe.diagnosis.seen import Seen
 from probe.model.report import Finding
 from probe.model.target import Target, Thresholds, primary_path
 from probe.model.words import Blame, Check, Severity, Verdict

@@ -3,6 +3,7 @@
 Imported late: pg8000 costs 65 ms, and no stage before the login needs it.
 """
 
+import contextlib
 import struct
 from collections.abc import Callable
 from typing import Any, Self, TypeVar
@@ -71,10 +72,7 @@ class Session:
 
     def __exit__(self, *_exc: object) -> None:
         self._wire.stream.deadline = Deadline.after(GOODBYE_S)
-        try:
-            self._connection.close()
-        except Exception:  # what was to be learnt is known already: a failing good-bye changes nothing
-            self._wire.close()
+        self._connection.close()
 
     def query(self, trace: Trace, budget_s: float) -> None:
         """Stage ``query``: one statement in autocommit, one round trip."""
@@ -95,6 +93,11 @@ class _Connection(CoreConnection):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self.last_words: dict[str, str] = {}
         super().__init__(*arguments, **options)
+
+    def close(self) -> None:
+        """Say good-bye, which may fail: pg8000 does it before it raises, and would raise that instead."""
+        with contextlib.suppress(InterfaceError, OSError):
+            super().close()
 
     @property
     def backend_pid(self) -> int | None:

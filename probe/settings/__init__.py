@@ -1,0 +1,31 @@
+"""The only reader of the environment and of the settings file."""
+
+from probe.settings.loading import NOT_SETTINGS, load, password
+from probe.settings.problems import SettingsError
+from probe.settings.schema import (
+    CloudRun,
+    Connector,
+    Egress,
+    Monitoring,
+    Profile,
+    Route,
+    Settings,
+    SqlAdmin,
+)
+from probe.settings.table import settings_table
+
+__all__ = [
+    "NOT_SETTINGS",
+    "CloudRun",
+    "Connector",
+    "Egress",
+    "Monitoring",
+    "Profile",
+    "Route",
+    "Settings",
+    "SettingsError",
+    "SqlAdmin",
+    "load",
+    "password",
+    "settings_table",
+]

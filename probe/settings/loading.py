@@ -1,0 +1,117 @@
+"""Settings from the file and the environment; every problem of both at once."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path as File
+from typing import Any
+
+from probe.model.secret import Secret
+from probe.model.target import Target
+from probe.settings.decoding import UNREADABLE, decode
+from probe.settings.environment import NOT_SETTINGS, cloud_run, overlay, unknown_variables
+from probe.settings.problems import Problem, SettingsError, error_of
+from probe.settings.schema import BUILT_IN_PROFILES, Settings
+
+__all__ = ["NOT_SETTINGS", "load", "password"]
+
+LARGEST_FILE_BYTES = 1 << 20
+LARGEST_PASSWORD_BYTES = 4096
+
+
+def load(path: str | None, environ: Mapping[str, str], *, secrets: bool = True) -> Settings:
+    """The settings of ``path`` (else of PROBE_CONFIG, else of no file), overridden by the environment.
+
+    With ``secrets=False`` no password is looked up. Raises SettingsError with every problem found.
+    """
+    problems: list[Problem] = []
+    path = path or environ.get("PROBE_CONFIG")
+    tree = _file_tree(path) if path else {}
+    variables = overlay(tree, environ, problems)
+    problems += unknown_variables(tree, environ, variables)
+    _add_built_in_profiles(tree)
+    settings = decode(Settings, tree, "", problems)
+    passwords = {} if settings is UNREADABLE or not secrets else _passwords(settings, environ, problems)
+    if problems or not isinstance(settings, Settings):
+        raise error_of(problems, variables)
+    return replace(settings, cloud_run=cloud_run(environ), passwords=passwords)
+
+
+def password(target: Target, environ: Mapping[str, str]) -> Secret:
+    """The password of a target without ``iam_auth``. Raises SettingsError saying where it was looked for."""
+    if target.password_file:
+        return _password_from_file(target)
+    value = environ.get(target.password_env)
+    if not value:
+        state = "is not set" if value is None else "is empty"
+        raise SettingsError([f"{_variable_named_by(target)} {state}: it holds the password of {target.name}"])
+    return Secret(value)
+
+
+def _variable_named_by(target: Target) -> str:
+    # Someone may have put the password itself here: only what follows the convention for names is shown.
+    name = target.password_env
+    return name if name.isupper() else "the variable that `password_env` names"
+
+
+def _password_from_file(target: Target) -> Secret:
+    source = f"password_file {target.password_file} of {target.name}"
+    try:
+        with File(target.password_file).open("rb") as file:
+            content = file.read(LARGEST_PASSWORD_BYTES + 1)
+        value = content.partition(b"\n")[0].decode().removesuffix("\r")
+    except UnicodeDecodeError:
+        raise SettingsError([f"{source}: is not UTF-8"]) from None
+    except (OSError, ValueError) as error:
+        raise SettingsError([f"{source}: cannot be read: {_reason(error)}"]) from None
+    if len(content) > LARGEST_PASSWORD_BYTES:
+        raise SettingsError([f"{source}: is larger than {LARGEST_PASSWORD_BYTES} bytes"])
+    if not value:
+        raise SettingsError([f"{source}: its first line is empty"])
+    return Secret(value)
+
+
+def _passwords(
+    settings: Settings, environ: Mapping[str, str], problems: list[Problem]
+) -> Mapping[str, Secret]:
+    found = {}
+    for place, target in enumerate(settings.targets):
+        if target.iam_auth or bool(target.password_env) == bool(target.password_file):
+            continue  # none is needed, or it is not clear which: a problem by now
+        try:
+            found[target.name] = password(target, environ)
+        except SettingsError as error:
+            problems += [Problem(f"targets[{place}]", text) for text in error.problems]
+    return found
+
+
+def _file_tree(path: str) -> dict[str, Any]:
+    try:
+        with File(path).open("rb") as file:
+            content = file.read(LARGEST_FILE_BYTES + 1)
+        if len(content) > LARGEST_FILE_BYTES:
+            raise SettingsError([f"{path}: is larger than {LARGEST_FILE_BYTES} bytes"])
+        return tomllib.loads(content.decode())
+    except UnicodeDecodeError as error:
+        raise SettingsError([f"{path}: is not UTF-8 (byte {error.start})"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError([f"{path}: is not TOML: {error}"]) from None
+    except RecursionError:
+        raise SettingsError([f"{path}: is nested too deeply"]) from None
+    except (OSError, ValueError) as error:
+        raise SettingsError([f"{path}: cannot be read: {_reason(error)}"]) from None
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _add_built_in_profiles(tree: dict[str, Any]) -> None:
+    """A built-in profile keeps its checks where the file says only its deadline."""
+    profiles = tree.setdefault("profiles", {})
+    if not isinstance(profiles, dict):
+        return
+    for name, profile in BUILT_IN_PROFILES.items():
+        table = profiles.setdefault(name, {})
+        if isinstance(table, dict):
+            table.setdefault("checks", [check.value for check in profile.checks])

@@ -1,0 +1,256 @@
+"""Small makers of reports, so that a test says only what matters to it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from probe.model.cause import Cause
+from probe.model.facts import (
+    AdminApiFacts,
+    CertificateFacts,
+    ErrorFacts,
+    LoginFacts,
+    ProxyFacts,
+    QueryFacts,
+    StageFacts,
+    TcpFacts,
+    TlsFacts,
+)
+from probe.model.observation import Delivery, Observation, Span, StageRecord
+from probe.model.report import Finding, Report, RunIdentity
+from probe.model.target import Application
+from probe.model.words import (
+    Category,
+    Check,
+    Failure,
+    Layer,
+    Outcome,
+    Path,
+    Severity,
+    SkipReason,
+    Stage,
+    Verdict,
+)
+
+FACTS: dict[Stage, StageFacts] = {
+    Stage.ADMIN_API: AdminApiFacts(
+        endpoint="https://sqladmin.googleapis.com",
+        token_s=0.031,
+        http_status=200,
+        region="us-central1",
+        database_version="POSTGRES_15",
+        address_types=("PRIVATE",),
+    ),
+    Stage.CERTIFICATE: CertificateFacts(http_status=200, expires_at="2026-11-21T03:00:00Z"),
+    Stage.TCP: TcpFacts(address="10.20.1.3:3307", rtt_s=0.0011, retransmissions=0),
+    Stage.TLS: TlsFacts(version="TLSv1.3", cipher="TLS_AES_256_GCM_SHA384"),
+    Stage.PROXY: ProxyFacts(answer="N"),
+    Stage.LOGIN: LoginFacts(user="probe", database="netra", server_version="15.8", backend_pid=4711),
+    Stage.QUERY: QueryFacts(statement="SELECT 1"),
+}
+SECONDS = {
+    Stage.ADMIN_API: 0.212,
+    Stage.CERTIFICATE: 0.168,
+    Stage.TCP: 0.0013,
+    Stage.TLS: 0.0049,
+    Stage.PROXY: 0.0012,
+    Stage.LOGIN: 0.0084,
+    Stage.QUERY: 0.0011,
+}
+
+
+def stage(
+    name: Stage, started_s: float, seconds: float, failure: Failure | None = None, **more: Any
+) -> StageRecord:
+    outcome = Outcome.PASSED if failure is None else Outcome.FAILED
+    more = {"facts": FACTS.get(name), "outcome": outcome} | more
+    return StageRecord(stage=name, failure=failure, span=span(started_s, seconds), **more)
+
+
+def span(started_s: float, seconds: float) -> Span:
+    return Span(started_ns=round(started_s * 1e9), ended_ns=round((started_s + seconds) * 1e9))
+
+
+def skipped(name: Stage, reason: SkipReason = SkipReason.EARLIER_STAGE_FAILED) -> StageRecord:
+    return StageRecord(stage=name, outcome=Outcome.SKIPPED, skip_reason=reason)
+
+
+def connection(
+    number: int,
+    *,
+    started_s: float = 0.0,
+    failing: Stage | None = None,
+    failure: Failure = Failure.TIMEOUT,
+    failing_s: float = 30.0,
+    error: ErrorFacts | None = None,
+    **more: Any,
+) -> Observation:
+    """An attempt of ``cloudsql`` over the connector path, whole or broken off at ``failing``."""
+    stages, at_s, broken = [], started_s, False
+    for name in Stage:
+        if broken:
+            stages.append(skipped(name))
+        elif name is Stage.DNS:
+            stages.append(skipped(name, SkipReason.LITERAL_ADDRESS))
+        elif name is failing:
+            broken = True
+            stages.append(stage(name, at_s, failing_s, failure, budget_s=30.0, error=error))
+            at_s += failing_s
+        else:
+            stages.append(stage(name, at_s, SECONDS[name]))
+            at_s += SECONDS[name]
+    fixed: dict[str, Any] = {
+        "id": f"o{number}",
+        "check": Check.CLOUDSQL,
+        "target": "staging-db",
+        "path": Path.CONNECTOR,
+        "attempt": number,
+        "outcome": Outcome.FAILED if broken else Outcome.PASSED,
+        "failure": failure if broken else None,
+        "span": span(started_s, at_s - started_s),
+        "endpoint": "10.20.1.3:3307",
+        "stages": tuple(stages),
+        "error": None if broken else error,
+    }
+    return Observation(**fixed | more)
+
+
+def route(
+    identifier: str, target: str, endpoint: str, failure: Failure | None = None, **more: Any
+) -> Observation:
+    """An attempt of ``route`` at an endpoint."""
+    seconds = 0.0012 if failure is None else 30.0
+    facts = TcpFacts(address=endpoint, rtt_s=0.0009 if failure is None else None, retransmissions=0)
+    fixed: dict[str, Any] = {
+        "id": identifier,
+        "check": Check.ROUTE,
+        "target": target,
+        "outcome": Outcome.PASSED if failure is None else Outcome.FAILED,
+        "failure": failure,
+        "span": span(0.0, seconds),
+        "endpoint": endpoint,
+        "stages": (stage(Stage.TCP, 0.0, seconds, failure, facts=facts, budget_s=30.0),),
+    }
+    return Observation(**fixed | more)
+
+
+def configuration() -> Observation:
+    return Observation(
+        id="configuration",
+        check=Check.CONFIGURATION,
+        target="application",
+        outcome=Outcome.PASSED,
+        span=span(0.0, 0.0001),
+        application=Application(),
+    )
+
+
+def finding(identifier: str = "f1", **more: Any) -> Finding:
+    fixed: dict[str, Any] = {
+        "id": identifier,
+        "cause": Cause.ENDPOINT_SILENT,
+        "category": Category.DATABASE_TIMEOUT,
+        "layer": Layer.ENDPOINT,
+        "severity": Severity.CRITICAL,
+        "target": "staging-db",
+        "path": Path.CONNECTOR,
+        "summary": "10.20.1.3:3307 answered no SYN for 30 s, while cache answered in 0.9 ms.",
+        "action": "Check the instance's private address and its firewall rules.",
+        "escalate": True,
+        "evidence": ("o1", "o2"),
+    }
+    return Finding(**fixed | more)
+
+
+def report(
+    observations: Iterable[Observation] = (),
+    findings: Iterable[Finding] = (),
+    verdict: Verdict = Verdict.HEALTHY,
+    **more: Any,
+) -> Report:
+    identity = RunIdentity(
+        id="20261121T020638-ab12",
+        started_at="2026-11-21T02:06:38Z",
+        profile="scheduled",
+        checks=tuple(check.value for check in Check),
+        project="netra-staging",
+        region="us-central1",
+        version="0.1.0",
+    )
+    fixed: dict[str, Any] = {
+        "identity": identity,
+        "duration_s": 8.4172,
+        "verdict": verdict,
+        "targets": (("staging-db", verdict),),
+        "headline": f"staging-db is {verdict}.",
+        "findings": tuple(findings),
+        "observations": tuple(observations),
+        "delivery": Delivery(written=124),
+    }
+    return Report(**fixed | more)
+
+
+def healthy() -> Report:
+    """Two connections, a route to each endpoint, the configuration."""
+    return report(
+        [
+            configuration(),
+            route("r1", "staging-db", "10.20.1.3:3307"),
+            route("r2", "cache", "10.20.1.4:6379"),
+            connection(1),
+            connection(2, started_s=2.0),
+        ],
+        headline="staging-db is healthy: 2 of 2 connections in 0.40 s on average.",
+    )
+
+
+def blackhole() -> Report:
+    """The endpoint is silent, its neighbour answers."""
+    return report(
+        [
+            route("r1", "staging-db", "10.20.1.3:3307", Failure.TIMEOUT),
+            route("r2", "cache", "10.20.1.4:6379"),
+            connection(1, failing=Stage.TCP, error=ErrorFacts(type="TimeoutError", message="timed out")),
+            connection(2, started_s=31.0, failing=Stage.TCP),
+            connection(3, started_s=62.0, confirmation=True, failing=Stage.TCP),
+            Observation(
+                id="o4",
+                check=Check.CLOUDSQL,
+                target="staging-db",
+                path=Path.SOCKET,
+                outcome=Outcome.SKIPPED,
+                skip_reason=SkipReason.REPEATED_FAILURE,
+                span=span(95.0, 0.0),
+            ),
+        ],
+        [finding()],
+        Verdict.DOWN,
+        headline="staging-db is down: 10.20.1.3:3307 is silent, while its neighbour answers.",
+    )
+
+
+def several_findings() -> Report:
+    """A cause with its consequence, and advice."""
+    base = blackhole()
+    consequence = finding("f2", path=Path.PRIVATE_IP, consequence_of="f1", summary="The same over 5432.")
+    advice = finding(
+        "f3",
+        cause=Cause.POOL_EXCEEDS_LIMIT,
+        category=Category.CONFIGURATION_ERROR,
+        layer=Layer.CONFIGURATION,
+        severity=Severity.WARNING,
+        target="application",
+        path=None,
+        summary="pool_size 10 + max_overflow 15 = 25 connections, but the limit is 17.6.",
+        action="Reduce the pool.",
+        escalate=False,
+        evidence=("configuration",),
+    )
+    delivery = Delivery(written=0, dropped=124, failure=Failure.TIMEOUT)
+    return report(
+        [configuration(), *base.observations],
+        [advice, finding(), consequence],
+        Verdict.DOWN,
+        headline=base.headline,
+        delivery=delivery,
+        interrupted=True,
+    )
