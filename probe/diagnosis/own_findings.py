@@ -1,4 +1,4 @@
-"""What is wrong with the application's figures, with the probe itself, and with the delivery of its metrics."""
+"""What is wrong with the application's figures, with the probe itself, and with its metrics' delivery."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,0 +1,87 @@
+"""Everything about the sandbox that a fault can choose; the defaults are a healthy environment."""
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from probe.sandbox.certificates import ClientCertificate
+from probe.sandbox.listener import PortState
+
+PROJECT = "netra-staging"
+REGION = "us-central1"
+INSTANCE = "staging-shared-postgres"
+INSTANCE_NAME = f"{PROJECT}:{REGION}:{INSTANCE}"
+DATABASE = "netra"
+ROLE = "probe"
+
+NO_ROUTE = "127.255.255.255"
+"""The loopback network's broadcast address: TCP to it is unreachable at once."""
+
+OWN_ADDRESS = ""
+"""The sandbox's own loopback address, wherever it turns out to be."""
+
+AdminEndpoint = Literal["stand-in", "refused", "unreachable", "https"]
+Credentials = Literal["metadata", "missing", "refused"]
+Postgres = Literal["running", "down", "frozen", "starting", "stopping", "standby"]
+Resolver = Literal["system", "refusing", "silent"]
+BuiltInSocket = Literal["served", "missing", "refused"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staging:
+    """One choice for each part. Behaviours are named as the part that has them names them."""
+
+    # Control plane
+    admin_endpoint: AdminEndpoint = "stand-in"
+    connect_settings: str = "normal"
+    generate_ephemeral_cert: str = "normal"
+    region: str = REGION
+    database_version: str = "POSTGRES_16"
+    private_address: str | None = OWN_ADDRESS
+    dns_name: str | None = None
+    """Makes it an instance behind Private Service Connect, dialled by this name."""
+    credentials: Credentials = "metadata"
+    metadata: str = "normal"
+    monitoring: str = "normal"
+    resolver: Resolver = "system"
+
+    # Ports and paths
+    proxy_port: PortState = "open"
+    private_port: PortState = "open"
+    cache_port: PortState = "open"
+    analytics_port: PortState = "open"
+    heals_after_s: float | None = None
+    """Seconds from the first connection attempt until silent ports answer."""
+    paths: tuple[str, ...] = ("connector", "private_ip", "socket")
+    neighbours: bool = True
+    built_in_socket: BuiltInSocket = "served"
+
+    # TLS and the server proxy
+    tampering: str | None = None
+    delay_s: float = 0.0
+    alerts: bool = True
+    newest_tls: Literal["1.3", "1.2"] = "1.3"
+    server_certificate: Literal["trusted", "foreign"] = "trusted"
+    client_certificate: ClientCertificate | Literal["foreign"] = "valid"
+    private_tls: bool = True
+
+    # PostgreSQL
+    postgres: Postgres = "running"
+    hba: tuple[str, ...] = ()
+    """Lines before pg_hba.conf's own."""
+    sql: tuple[str, ...] = ()
+    """Run by the superuser once everything stands."""
+    held_sessions: int = 0
+    locked_table: str | None = None
+
+    # The settings file
+    egress_limit_s: float = 1.0
+    egress_wait_s: float = 10.0
+
+
+HEALTHY = Staging()
+
+
+def choices(staging: Staging) -> dict[str, Any]:
+    """Return what differs from a healthy environment, by field."""
+    values = {field.name: getattr(staging, field.name) for field in fields(Staging)}
+    return {name: value for name, value in values.items() if value != getattr(HEALTHY, name)}

@@ -1,0 +1,227 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pg8000.dbapi
+import pytest
+
+from probe.sandbox.environment import Environment, sandbox
+from probe.sandbox.faults import FaultError
+from probe.sandbox.settings_file import Pace
+from tests.sandbox.client import (
+    SSL_REQUEST,
+    admin_api,
+    built_in_socket,
+    dial_connector,
+    dial_private,
+    dial_unix,
+    select_one,
+    settings,
+)
+
+START_LIMIT_S = 3.0
+SYSTEM_PYTHON = f"/usr/bin/python3.{sys.version_info.minor}"
+
+
+@pytest.fixture(scope="module")
+def healthy() -> Iterator[Environment]:
+    started = time.monotonic()
+    with sandbox() as environment:
+        start_s = time.monotonic() - started
+        sys.stdout.write(f"the sandbox started in {start_s:.2f} s\n")
+        assert start_s < START_LIMIT_S
+        yield environment
+
+
+def test_the_connector_path_leads_to_postgresql(healthy: Environment) -> None:
+    assert list(select_one(dial_connector(healthy), healthy.password)[0]) == [1]
+
+
+def test_the_server_proxy_passes_the_sslrequest_to_postgresql_which_declines(healthy: Environment) -> None:
+    with dial_connector(healthy) as tls:
+        assert tls.version() == "TLSv1.3"
+        tls.sendall(SSL_REQUEST)
+        assert tls.recv(10) == b"N"
+
+
+def test_the_private_path_leads_to_postgresql_over_tls(healthy: Environment) -> None:
+    assert list(select_one(dial_private(healthy), healthy.password)[0]) == [1]
+
+
+def test_the_private_path_takes_a_plain_login_too(healthy: Environment) -> None:
+    address = (healthy.host, healthy.private_front.listener.port)
+    assert list(select_one(socket.create_connection(address, timeout=3), healthy.password)[0]) == [1]
+
+
+def test_the_built_in_socket_leads_to_postgresql(healthy: Environment) -> None:
+    assert list(select_one(dial_unix(built_in_socket(healthy)), healthy.password)[0]) == [1]
+
+
+def test_the_server_has_25_slots_3_of_them_reserved(healthy: Environment) -> None:
+    assert healthy.postgres is not None
+    names = ("max_connections", "superuser_reserved_connections", "reserved_connections")
+    shown = [int(healthy.postgres.execute(f"SHOW {name}")[0][0]) for name in names]
+    assert shown == [25, 3, 0]
+
+
+def test_the_neighbours_answer(healthy: Environment) -> None:
+    for neighbour in settings(healthy)["neighbours"]:
+        host, port = neighbour["address"].split(":")
+        with socket.create_connection((host, int(port)), timeout=3) as client:
+            if neighbour["name"] == "cache":
+                client.sendall(b"PING\r\n")
+                assert client.recv(100) == b"+PONG\r\n"
+
+
+def test_the_admin_api_gives_the_private_address(healthy: Environment) -> None:
+    addresses = admin_api(healthy, "/connectSettings")["ipAddresses"]
+    assert addresses == [{"type": "PRIVATE", "ipAddress": healthy.host}]
+
+
+def test_a_child_sees_nothing_of_the_developers_own_credentials(healthy: Environment) -> None:
+    assert healthy.environ["GCE_METADATA_HOST"] == healthy.metadata.address
+    assert healthy.environ["PROBE_DB_PASSWORD"] == healthy.password
+    assert "GOOGLE_APPLICATION_CREDENTIALS" not in healthy.environ
+    assert list(Path(healthy.environ["HOME"]).iterdir()) == []
+
+
+def test_google_auth_finds_the_stand_ins_identity_in_a_child(healthy: Environment) -> None:
+    script = (
+        "import google.auth, google.auth.transport.requests as r;"
+        "c, p = google.auth.default(); c.refresh(r.Request()); print(p, c.token)"
+    )
+    child = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script],
+        env=healthy.environ,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=20,
+    )
+    assert child.stdout.startswith("netra-staging sandbox-token-")
+
+
+def test_the_settings_take_the_pace_that_is_asked_for() -> None:
+    pace = Pace(samples=1, interval_s=0.05, confirm_after_s=0.0)
+    with sandbox(["server-down"], pace=pace) as environment:
+        written = settings(environment)
+    assert (written["confirm_after_s"], written["targets"][0]["samples"]) == (0.0, 1)
+
+
+def test_two_sandboxes_live_side_by_side(healthy: Environment) -> None:
+    with sandbox(["wrong-password"]) as other:
+        assert other.host != healthy.host
+        with pytest.raises(pg8000.dbapi.DatabaseError):
+            select_one(dial_connector(other), other.password)
+        assert list(select_one(dial_connector(healthy), healthy.password)[0]) == [1]
+
+
+def test_nothing_is_left_after_a_sandbox() -> None:
+    threads = set(threading.enumerate())
+    with sandbox() as environment:
+        folder, group = environment.settings_path.parent, environment.process_group
+        assert _members(group)
+    assert not folder.exists()
+    assert _members(group) == []
+    assert {thread for thread in threading.enumerate() if "grpc" not in thread.name.lower()} <= threads
+
+
+def test_nothing_is_left_when_the_start_fails() -> None:
+    before = _folders()
+    with pytest.raises(FaultError), sandbox(["no-such-fault"]):
+        pass
+    assert _folders() == before
+
+
+KILLED = """
+import sys, time
+from probe.sandbox.environment import sandbox
+with sandbox(sys.argv[1:]) as environment:
+    print(environment.settings_path.parent, environment.process_group, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("fault", [None, "server-stopped"])
+def test_a_killed_sandbox_leaves_neither_processes_nor_folders(fault: str | None) -> None:
+    arguments = [fault] if fault else []
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, *arguments], stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        folder, group = child.stdout.readline().split()
+        child.kill()
+    _await(lambda: not Path(folder).exists() and _members(int(group)) == [])
+
+
+def test_an_interrupted_sandbox_leaves_nothing() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as child:
+        assert child.stdout is not None
+        folder, group = child.stdout.readline().split()
+        child.send_signal(signal.SIGINT)
+        assert child.wait(15) == -signal.SIGINT
+    assert not Path(folder).exists()
+    assert _members(int(group)) == []
+
+
+AS_NOBODY = """
+import sys
+from probe.sandbox.environment import sandbox
+with sandbox() as environment:
+    print(environment.postgres.execute("SELECT 'as an ordinary user'")[0][0])
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="this is already an ordinary user")
+def test_it_runs_as_an_ordinary_user() -> None:
+    python = next((python for python in (sys.executable, SYSTEM_PYTHON) if _nobody_can_run(python)), None)
+    if python is None:
+        pytest.skip("uid 65534 can read no Python of this version")
+    child = _as_nobody(python, AS_NOBODY)
+    assert child.stdout == "as an ordinary user\n", child.stderr
+
+
+def _nobody_can_run(python: str) -> bool:
+    try:
+        return _as_nobody(python, "import probe.sandbox.environment").returncode == 0
+    except OSError:
+        return False
+
+
+def _as_nobody(python: str, script: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [python, "-c", script],
+        user=65534,
+        group=65534,
+        extra_groups=[],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "HOME": "/nonexistent"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+
+def _members(group: int) -> list[int]:
+    listing = subprocess.run(["ps", "-eo", "pid=,pgid=,stat="], capture_output=True, text=True, check=True)
+    rows = [line.split() for line in listing.stdout.splitlines()]
+    return [int(pid) for pid, pgid, stat in rows if int(pgid) == group and not stat.startswith("Z")]
+
+
+def _folders() -> set[Path]:
+    return set(Path("/tmp").glob("probe-*"))  # noqa: S108
+
+
+def _await(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
