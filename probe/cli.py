@@ -1,5 +1,6 @@
 """The command line: words in, an exit code out, nothing else. Slow imports wait until they are needed."""
 
+import datetime as dt
 import difflib
 import os
 import signal
@@ -7,8 +8,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 EXIT_CODES = {Verdict.HEALTHY: 0, Verdict.DEGRADED: 1, Verdict.DOWN: 3, Verdict.INCONCLUSIVE: 4}
 USAGE = 2
-CRASHED = 4
+NOT_DONE = 4
 SIGNALLED = 128
 FAIL_ON = {
     "never": frozenset({Verdict.INCONCLUSIVE}),
@@ -33,6 +35,19 @@ DELIVERY_AFTER_SIGNAL_S = 4.0
 """Cloud Run kills ten seconds after SIGTERM."""
 
 Command = Callable[..., None]
+
+
+class Word(click.Choice[str]):
+    """One of a few words; a misspelt one is refused with the nearest."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The word itself. Raises BadParameter."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            near = _near(str(value), self.choices)
+            raise click.BadParameter(error.message.rstrip(".") + near, ctx, param) from None
+
 
 config_option = click.option(
     "--config", metavar="FILE", help="Settings file (TOML); PROBE_CONFIG names one as well."
@@ -47,7 +62,7 @@ def run_options(command: Command) -> Command:
             "checks",
             multiple=True,
             envvar="PROBE_CHECK",
-            type=click.Choice([check.value for check in Check]),
+            type=Word([check.value for check in Check]),
             help="Only this check of the profile; may be given more than once.",
         ),
         click.option(
@@ -56,7 +71,7 @@ def run_options(command: Command) -> Command:
         click.option(
             "--format",
             "form",
-            type=click.Choice(["auto", "text", "json", "log"]),
+            type=Word(["auto", "text", "json", "log"]),
             default="auto",
             show_default=True,
             envvar="PROBE_FORMAT",
@@ -64,7 +79,7 @@ def run_options(command: Command) -> Command:
         ),
         click.option(
             "--fail-on",
-            type=click.Choice(list(FAIL_ON)),
+            type=Word(list(FAIL_ON)),
             default="degraded",
             show_default=True,
             envvar="PROBE_FAIL_ON",
@@ -94,7 +109,9 @@ def run(*, config: str | None, checks: tuple[str, ...], profile: str, form: str,
     with _signals() as (interrupted, received):
         settings = _settings(config, secrets=True)
         if profile not in settings.profiles:
-            _refuse(f"--profile: there is no profile {profile!r}; there are: {', '.join(settings.profiles)}")
+            near = _near(profile, settings.profiles)
+            known = ", ".join(settings.profiles)
+            _refuse(f"--profile: there is no profile {profile!r}{near}; there are: {known}")
         report = _measured(settings, tuple(Check(c) for c in checks), profile, form, interrupted)
     if received:
         sys.exit(SIGNALLED + received[0])
@@ -124,21 +141,24 @@ def _measured(
 
 def _deliver(settings: "Settings", report: "Report") -> "Delivery":
     from probe.model.observation import Delivery
-    from probe.sinks.points import series
+    from probe.sinks.points import plain, series
 
     if not settings.monitoring.enabled:
         return Delivery()
     from probe.sinks.cloud_monitoring import write
 
     budget_s = settings.monitoring.budget_s
-    return write(
-        series(report),
+    points = series(report)
+    ended = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
+    delivery = write(
+        points,
         identity=report.identity,
         project=settings.project,
         location=settings.region,
         endpoint=settings.monitoring.endpoint,
         budget_s=min(budget_s, DELIVERY_AFTER_SIGNAL_S) if report.interrupted else budget_s,
     )
+    return replace(delivery, undelivered=tuple(plain(points, ended))) if delivery.dropped else delivery
 
 
 def _watcher(form: str) -> "AbstractContextManager[Watcher]":
@@ -152,19 +172,20 @@ def _watcher(form: str) -> "AbstractContextManager[Watcher]":
 
 
 def _tell(report: "Report", form: str) -> None:
+    undelivered = report.delivery.undelivered
     try:
         if form == "json":
             from probe.sinks.document import render
 
             click.echo(render(report), nl=False)
-        elif form == "log":
-            from probe.sinks import log
-
-            log.write(report, sys.stdout)
-        else:
+        elif form == "text":
             from probe.sinks import terminal
 
             terminal.write(report, sys.stdout)
+        if form == "log" or (undelivered and not sys.stderr.isatty()):
+            from probe.sinks import log
+
+            log.write(report, sys.stdout if form == "log" else sys.stderr, undelivered)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough; the exit code still tells
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -254,7 +275,10 @@ def metrics_list() -> None:
 @metrics.command("apply")
 @config_option
 def metrics_apply(*, config: str | None) -> None:
-    """Create or update the metric descriptors; once at deployment, not each run."""
+    """Create or update the metric descriptors; once at deployment, not each run.
+
+    Exit code 4 where that could not be done for all of them.
+    """
     from probe.sinks.cloud_monitoring import apply_descriptors
 
     settings = _settings(config, secrets=False)
@@ -263,7 +287,14 @@ def metrics_apply(*, config: str | None) -> None:
         endpoint=settings.monitoring.endpoint,
         budget_s=settings.monitoring.budget_s,
     )
-    click.echo(f"{outcome}")
+    for done in ("created", "updated", "unchanged"):
+        click.echo(f"{done}: {len(getattr(outcome, done))}")
+    for name, error in outcome.failed.items():
+        click.echo(f"error: {name}: {error.message}", err=True)
+    if outcome.error and not outcome.failed:
+        click.echo(f"error: nothing was done: {outcome.error.message}", err=True)
+    if outcome.failure:
+        sys.exit(NOT_DONE)
 
 
 def _settings(config: str | None, *, secrets: bool) -> "Settings":
@@ -283,7 +314,7 @@ def _refuse(message: str) -> NoReturn:
 
 
 def _near(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
+    near = difflib.get_close_matches(name, [str(one) for one in known], n=1)
     return f", did you mean {near[0]!r}?" if near else ""
 
 
@@ -308,9 +339,17 @@ def _signals() -> Iterator[tuple[threading.Event, list[int]]]:
 
 
 def main() -> None:
-    """Entry point: no traceback ever; what the probe itself got wrong is said in one line."""
+    """Entry point: no traceback ever; bad usage and what the probe itself got wrong are one line each."""
     try:
-        cli(prog_name="probe")
+        sys.exit(cli.main(prog_name="probe", standalone_mode=False))
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(USAGE)
+    except click.UsageError as error:
+        where = f"{error.ctx.command_path}: " if error.ctx else ""
+        _refuse(where + error.format_message())
+    except click.Abort:
+        sys.exit(SIGNALLED + signal.SIGINT)
     except Exception as error:
         click.echo(f"error: the probe itself failed: {type(error).__name__}: {error}", err=True)
-        sys.exit(CRASHED)
+        sys.exit(NOT_DONE)

@@ -57,8 +57,8 @@ def plan(settings: Settings, *, profile: str, only: Sequence[Check] = ()) -> Pla
     def prepare() -> None:
         if needs_key:
             key.start()
-        if needs_login:
-            paths.prepare()
+        if main:
+            paths.prepare(login=needs_login)
         if needs_key:
             key.get()
 

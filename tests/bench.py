@@ -1,6 +1,6 @@
 """What the probe costs, against a plain script that does the same: interleaved runs, medians and ratios.
 
-``make bench`` prints it. Each pair runs on one sandbox, the two in turn, so that the machine's mood hits both.
+``make bench`` prints it. The two run in turn on one sandbox, so that the machine's mood hits both.
 """
 
 import itertools

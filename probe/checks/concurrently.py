@@ -55,7 +55,7 @@ def observe(
     ]
     for sampling in samplings:
         threading.Thread(target=_work, args=(sampling, answers), daemon=True).start()
-    observations: dict[str, Observation] = {}
+    observations: dict[str, Observation] = {}  # by id: what was cut off may have ended at the same instant
     running = set(samplings)
     while running:
         reason = _reason_to_stop(deadline, interrupted)
@@ -70,7 +70,12 @@ def observe(
                 if observations.setdefault(observation.id, observation) is observation:
                     watcher.attempt_finished(observation)
             break
-    return tuple(observations.values())
+    order = {_key(series): number for number, series in enumerate(all_series)}
+    return tuple(sorted(observations.values(), key=lambda o: (order[_key(o)], o.attempt)))
+
+
+def _key(item: Series | Observation) -> tuple[Check, str, Path | None]:
+    return item.check, item.target, item.path
 
 
 def _work(sampling: Sampling, answers: "queue.SimpleQueue[Observation | Sampling]") -> None:

@@ -1,5 +1,6 @@
 """Stages ``admin_api`` and ``certificate``: the two Admin API calls that every connector makes."""
 
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 from probe.dial.bounded import bounded
 from probe.dial.clock import Deadline, Trace
 from probe.dial.credentials import Identity
+from probe.dial.credentials import prepare as prepare_credentials
 from probe.dial.failures import MAX_MESSAGE, StageFailure, as_failure, error_facts, stage_failure
 from probe.model.facts import AdminApiFacts, CertificateFacts, ErrorFacts
 from probe.model.words import Failure, Stage
@@ -54,6 +56,14 @@ class ConnectSettings:
     address: str
     server_ca_pem: str
     database_version: str
+
+
+def prepare() -> None:
+    """Import what a first call would import, so that no stopwatch runs meanwhile."""
+    import cryptography.x509  # noqa: F401
+
+    httpx.Client(verify=False, trust_env=False).close()  # noqa: S501 - it connects to nobody
+    prepare_credentials()
 
 
 class AdminApi:
@@ -139,6 +149,7 @@ class AdminApi:
             f"{self._endpoint}/sql/v1beta4/{path}",
             headers={
                 "Authorization": f"Bearer {token}",
+                "Accept-Encoding": "identity",  # a compressed answer has no bound that we could hold
                 "Content-Type": "application/json",
                 "User-Agent": "cloudsql-vpc-probe",
             },
@@ -157,7 +168,7 @@ class AdminApi:
 def _exchange(client: httpx.Client, request: httpx.Request) -> tuple[int, bytes]:
     response = client.send(request, stream=True)
     octets = bytearray()
-    for chunk in response.iter_bytes():
+    for chunk in response.iter_raw():
         octets += chunk
         if len(octets) > MAX_BODY_BYTES:
             raise stage_failure(Failure.MALFORMED, f"an answer of more than {MAX_BODY_BYTES} bytes")
@@ -171,17 +182,13 @@ def _http_failure(error: Exception) -> StageFailure | None:
     if known is None and isinstance(error, httpx.RemoteProtocolError):
         early = "disconnected" in str(error) or "closed" in str(error)  # httpx has no type for it
         return StageFailure(Failure.CLOSED if early else Failure.PROTOCOL, error_facts(error))
-    if known is None and isinstance(error, httpx.DecodingError):
-        return StageFailure(Failure.MALFORMED, error_facts(error))
     return known
 
 
 def _decoded(status: int, octets: bytes) -> dict[str, Any]:
-    import json
-
     try:
         answer = json.loads(octets)
-    except ValueError:
+    except (ValueError, RecursionError):  # nested without end
         answer = None
     if status != httpx.codes.OK:
         failure = STATUS_FAILURES.get(status, Failure.SERVER_ERROR if status >= 500 else Failure.MALFORMED)  # noqa: PLR2004
@@ -197,7 +204,8 @@ def _decoded(status: int, octets: bytes) -> dict[str, Any]:
 def _api_message(status: int, answer: object, octets: bytes) -> str:
     error = answer.get("error") if isinstance(answer, dict) else None
     message = error.get("message") if isinstance(error, dict) else None
-    return f"HTTP {status}: {message or octets[:64]!r}"[:MAX_MESSAGE]
+    said = message if isinstance(message, str) else repr(octets[:64])
+    return f"HTTP {status}: {said}"[:MAX_MESSAGE]
 
 
 def _text(answer: dict[str, Any], key: str) -> str:
@@ -209,14 +217,12 @@ def _text(answer: dict[str, Any], key: str) -> str:
 
 def _addresses(answer: dict[str, Any]) -> dict[str, str]:
     """The instance's addresses by type, as the connectors read them."""
-    entries = answer.get("ipAddresses") or ()
     try:
-        addresses = {str(entry["type"]): str(entry["ipAddress"]) for entry in entries}
+        addresses = {str(entry["type"]): str(entry["ipAddress"]) for entry in answer.get("ipAddresses") or ()}
+        name = _psc_name(answer) if answer.get("pscEnabled") else None
     except (TypeError, KeyError) as error:
-        raise stage_failure(
-            Failure.MALFORMED, "ipAddresses is not what the API promises", cause=error
-        ) from error
-    name = _psc_name(answer) if answer.get("pscEnabled") else None
+        message = "the addresses are not what the API promises"
+        raise stage_failure(Failure.MALFORMED, message, cause=error) from error
     return addresses | ({"PSC": name} if name else {})
 
 
@@ -257,8 +263,7 @@ def _expires_at(pem: str) -> str:
     from cryptography import x509
 
     try:
-        certificate = x509.load_pem_x509_certificate(pem.encode())
-    except ValueError as error:
+        return x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc.isoformat()
+    except (ValueError, x509.InvalidVersion) as error:
         message = "the ephemeral certificate is not PEM"
         raise stage_failure(Failure.MALFORMED, message, cause=error) from error
-    return certificate.not_valid_after_utc.isoformat()

@@ -20,6 +20,16 @@ SCOPES = (
 LOGIN_SCOPE = "https://www.googleapis.com/auth/sqlservice.login"
 
 
+def prepare() -> None:
+    """Import what finding and refreshing credentials imports, so that no stopwatch runs meanwhile."""
+    import netrc  # requests looks for one at each call  # noqa: F401
+
+    import google.auth.compute_engine
+    import google.auth.transport._http_client
+    import google.auth.transport.requests
+    import google.oauth2.credentials  # noqa: F401
+
+
 class Identity:
     """Who the probe is to Google: access tokens, shared by all paths of a run."""
 

@@ -111,7 +111,7 @@ def _tls_failure(error: ssl.SSLError) -> Failure:
         return Failure.SERVER_CERTIFICATE
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return Failure.CLOSED
-    reason = error.reason or ""
+    reason = getattr(error, "reason", None) or ""  # one that was not raised by OpenSSL has none
     if "ALERT" in reason:
         alert = reason.partition("ALERT_")[2]
         return CLIENT_CERTIFICATE_ALERTS.get(alert, Failure.TLS_ALERT)

@@ -13,7 +13,7 @@ from pg8000.core import CoreConnection
 from pg8000.exceptions import DatabaseError, InterfaceError
 
 from probe.dial.clock import Deadline, Trace
-from probe.dial.failures import StageFailure, stage_failure
+from probe.dial.failures import StageFailure, as_failure, stage_failure
 from probe.dial.postgres import message_length, server_failure
 from probe.dial.stream import AnyStream
 from probe.model.facts import LoginFacts, QueryFacts
@@ -42,6 +42,7 @@ def login(
     trace.learn(LoginFacts(user=user, database=database))
     wire = _Wire(stream)
     connection = _translated(
+        wire,
         lambda: _Connection(
             user,
             database=database,
@@ -50,7 +51,7 @@ def login(
             application_name=application_name,
             sock=wire,
             ssl_context=False,
-        )
+        ),
     )
     version = connection.parameter_statuses.get("server_version")
     facts = LoginFacts(
@@ -79,11 +80,11 @@ class Session:
         self._wire.stream.deadline = trace.begin(Stage.QUERY, budget_s)
         trace.learn(QueryFacts(statement=QUERY))
         try:
-            _translated(lambda: self._connection.execute_simple(QUERY))
-        except StageFailure as failure:
-            last_words = self._connection.last_words
-            if failure.failure is Failure.CLOSED and last_words:  # said why, then hung up
-                raise server_failure(last_words) from failure
+            _translated(self._wire, lambda: self._connection.execute_simple(QUERY))
+        except (StageFailure, OSError) as error:
+            last_words, known = self._connection.last_words, as_failure(error)
+            if last_words and known and known.failure in {Failure.CLOSED, Failure.RESET}:
+                raise server_failure(last_words) from error  # said why, then hung up
             raise
 
 
@@ -103,7 +104,7 @@ class _Connection(CoreConnection):
     def backend_pid(self) -> int | None:
         """The server process behind this session; behind a pooler, whatever the pooler says."""
         key = self._backend_key_data
-        return int(struct.unpack("!i", key[:4])[0]) if key else None
+        return int(struct.unpack("!i", key[:4])[0]) if key and len(key) >= 4 else None  # noqa: PLR2004 - an Int32
 
     def handle_ERROR_RESPONSE(self, octets: bytes, context: Any) -> None:  # noqa: N802 - pg8000's name
         """Keep the error, then let pg8000 have it."""
@@ -111,7 +112,11 @@ class _Connection(CoreConnection):
         self.last_words = context.error.args[0]
 
 
-def _translated(call: Callable[[], T]) -> T:
+# What pg8000 raises over a message that is framed right and means nothing (or comes out of turn).
+CONTENT_ERRORS = (struct.error, LookupError, ValueError, TypeError, AttributeError, scramp.ScramException)
+
+
+def _translated(wire: "_Wire", call: Callable[[], T]) -> T:
     """The call's result; what pg8000 raises, in our words."""
     try:
         return call()
@@ -120,11 +125,18 @@ def _translated(call: Callable[[], T]) -> T:
     except InterfaceError as error:
         if str(error).startswith("Authentication method"):
             raise stage_failure(Failure.AUTHENTICATION_UNSUPPORTED, str(error), cause=error) from error
-        raise
-    except (struct.error, IndexError, UnicodeError, scramp.ScramException) as error:
-        # The frame was right and the content is not: the message is the other side's, not ours.
-        message = f"not PostgreSQL's protocol: {type(error).__name__}: {error}"
-        raise stage_failure(Failure.PROTOCOL, message, cause=error) from error
+        if not wire.heard or isinstance(error.__cause__, OSError):
+            raise
+        raise _not_the_protocol(error) from error
+    except CONTENT_ERRORS as error:
+        if not wire.heard:  # nothing to misunderstand yet: the mistake is ours
+            raise
+        raise _not_the_protocol(error) from error
+
+
+def _not_the_protocol(error: Exception) -> StageFailure:
+    message = f"not PostgreSQL's protocol: {type(error).__name__}: {error}"
+    return stage_failure(Failure.PROTOCOL, message, cause=error)
 
 
 class _Wire:
@@ -136,6 +148,9 @@ class _Wire:
         self._unsent = bytearray()
         self._header_next = True
         self._broken = False
+        self._unsent_because: ConnectionError | None = None
+        self.heard = False
+        """Whether a whole message came."""
 
     def makefile(self, mode: str) -> "_Wire":
         """Itself: pg8000 reads and writes through this."""
@@ -145,16 +160,24 @@ class _Wire:
     def read(self, size: int) -> bytes:
         """Exactly ``size`` bytes: a header of five, then its body, in turn."""
         try:
-            while len(self._received) < size:
-                self._received += self.stream.receive()
-            octets = bytes(self._received[:size])
-            if self._header_next:
-                message_length(octets)
-        except BaseException:
+            octets = self._whole(size)
+        except BaseException as error:
             self._broken = True
+            if self._unsent_because and isinstance(error, StageFailure) and error.failure is Failure.CLOSED:
+                raise self._unsent_because from error
             raise
         del self._received[:size]
+        self.heard = self.heard or not self._header_next
         self._header_next = not self._header_next
+        return octets
+
+    def _whole(self, size: int) -> bytes:
+        self.stream.deadline.left_s()  # a flood that is here already costs time as well
+        while len(self._received) < size:
+            self._received += self.stream.receive()
+        octets = bytes(self._received[:size])
+        if self._header_next:
+            message_length(octets)
         return octets
 
     def write(self, octets: bytes) -> None:
@@ -168,6 +191,8 @@ class _Wire:
         if not self._broken:
             try:
                 self.stream.send(octets)
+            except ConnectionError as error:  # it may have said why before it left: the next read tells
+                self._unsent_because = error
             except BaseException:
                 self._broken = True
                 raise

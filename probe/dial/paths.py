@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from probe.dial import dns, tcp, tls
 from probe.dial.admin_api import AdminApi, ConnectSettings, InstanceName
+from probe.dial.admin_api import prepare as prepare_admin_api
 from probe.dial.clock import Trace
 from probe.dial.failures import stage_failure
 from probe.dial.keys import KeyPair
@@ -148,9 +149,11 @@ def _login_token(trace: Trace, target: Target, equipment: Equipment) -> str | No
     return equipment.admin_api.login_token(trace, equipment.timeouts.admin_api_s)
 
 
-def prepare() -> None:
-    """Import what the login needs, so that no stopwatch runs meanwhile."""
-    import probe.dial.login  # noqa: F401
+def prepare(*, login: bool) -> None:
+    """Import what the stages need, so that no stopwatch runs meanwhile."""
+    prepare_admin_api()
+    if login:
+        import probe.dial.login  # noqa: F401
 
 
 def _connector_context(settings: ConnectSettings, certificate_pem: str, key: KeyPair) -> ssl.SSLContext:

@@ -26,7 +26,7 @@ def connector_context(*, server_ca_pem: str, certificate_pem: str, key_pem: str)
     context.load_verify_locations(cadata=server_ca_pem)
     with tempfile.TemporaryDirectory(prefix="probe-") as folder:  # mode 700, and gone after the load
         chain = Path(folder) / "chain.pem"
-        chain.write_text(key_pem + certificate_pem, encoding="ascii")
+        chain.write_text(key_pem + certificate_pem, encoding="utf-8")
         context.load_cert_chain(chain)
     return context
 

@@ -1,6 +1,7 @@
 """One attempt of a check at one target over one path, and the stages that tile it."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from probe.model.facts import ErrorFacts, StageFacts
 from probe.model.target import Application
@@ -81,5 +82,7 @@ class Delivery:
     failure: Failure | None = None
     """Why points were dropped; None with ``dropped`` above 0 means that single points were refused."""
     error: ErrorFacts | None = None
-    reasons: tuple[str, ...] = field(default=())
+    undelivered: tuple[Mapping[str, object], ...] = ()
+    """All points of a delivery that lost some, as plain values: the service does not say which."""
+    reasons: tuple[str, ...] = ()
     """What the service said about refused points, each once."""

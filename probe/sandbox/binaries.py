@@ -22,9 +22,18 @@ def postgres_home(workspace: Workspace, home: Path | None = None) -> Path:
     home = home or _installed_home()
     if not runs_as_root() or _reachable(home):
         return home
-    copy = workspace.path / "pginstall"
+    return _copy(home, workspace.path / "programs")
+
+
+def _copy(home: Path, folder: Path) -> Path:
+    # The wheel keeps some libraries beside the package, and the programs look for them there.
+    package = home.parent
+    copy = folder / package.name / home.name
     for part in ("bin", "lib", "share"):
         shutil.copytree(home / part, copy / part)
+    libraries = package.with_name(f"{package.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, folder / libraries.name)
     return copy
 
 
@@ -39,7 +48,7 @@ def _installed_home() -> Path:
 def _reachable(home: Path) -> bool:
     try:
         subprocess.run(
-            [home / "bin" / "postgres", "--version"],
+            [home / "bin" / "initdb", "--version"],
             user=UNPRIVILEGED_ID,
             group=UNPRIVILEGED_ID,
             extra_groups=[],

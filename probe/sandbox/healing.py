@@ -18,8 +18,11 @@ BLIND_WAIT_S = 1.0
 class Healing:
     """Waits in a thread for the first SYN to one of the ports, then ``after_s``, then heals them all."""
 
-    def __init__(self, listeners: Sequence[Listener], *, after_s: float) -> None:
+    def __init__(
+        self, listeners: Sequence[Listener], *, after_s: float, kernel_table: Path = KERNEL_TABLE
+    ) -> None:
         self._listeners = listeners
+        self._kernel_table = kernel_table
         self._after_s = after_s
         self._leaving = threading.Event()
         self._thread = threading.Thread(target=self._run, name="healing", daemon=True)
@@ -41,20 +44,21 @@ class Healing:
                 listener.heal()
 
     def _await_visitor(self) -> None:
-        if not KERNEL_TABLE.exists():
+        if not self._kernel_table.exists():
             self._leaving.wait(BLIND_WAIT_S)
             return
         ours = {listener.port for listener in self._listeners}
         fillers = {port for listener in self._listeners for port in listener.filler_ports}
         host = self._listeners[0].host
-        while not self._leaving.wait(POLL_S) and not knocks(host, ours, except_from=fillers):
-            pass
+        while not self._leaving.wait(POLL_S):
+            if _knocks(self._kernel_table.read_text(), host, ours, except_from=fillers):
+                return
 
 
-def knocks(host: str, ports: set[int], *, except_from: set[int]) -> bool:
+def _knocks(table: str, host: str, ports: set[int], *, except_from: set[int]) -> bool:
     """Tell whether the kernel is sending SYNs to one of the ports of ``host``."""
     number = int.from_bytes(bytes(int(part) for part in host.split(".")), "little")
-    for line in KERNEL_TABLE.read_text().splitlines()[1:]:
+    for line in table.splitlines()[1:]:
         _, local, remote, state, *_ = line.split()
         remote_host, remote_port = (int(part, 16) for part in remote.split(":"))
         local_port = int(local.split(":")[1], 16)

@@ -15,6 +15,8 @@ from pathlib import Path
 SHUTDOWN_S = 6.0
 """PostgreSQL itself kills children that ignore an immediate shutdown after 5 s."""
 
+POLL_S = 0.02
+
 
 def main(folder: Path) -> None:
     """Wait for the sandbox's end; remove the processes of this group and FOLDER if they are still there."""
@@ -30,21 +32,18 @@ def _clean(folder: Path) -> None:
     # up first. The signals reach this process too, which ignores them.
     os.killpg(0, signal.SIGCONT)
     os.killpg(0, signal.SIGQUIT)
-    _await_exit(folder / "data" / "postmaster.pid")
-    shutil.rmtree(folder, ignore_errors=True)
-    os.killpg(0, signal.SIGKILL)
-
-
-def _await_exit(pid_file: Path) -> None:
     end = time.monotonic() + SHUTDOWN_S
-    while time.monotonic() < end and pid_file.exists() and _lives(pid_file):
-        time.sleep(0.02)
+    while time.monotonic() < end and _lives(folder / "data" / "postmaster.pid"):
+        time.sleep(POLL_S)
+    while time.monotonic() < end and folder.exists():  # a dying initdb may still write into it
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(POLL_S)
 
 
 def _lives(pid_file: Path) -> bool:
     try:
         os.kill(int(pid_file.read_text().split()[0]), 0)
-    except (OSError, ValueError, IndexError):
+    except (OSError, ValueError, IndexError):  # no such file, not written yet, or no such process
         return False
     return True
 

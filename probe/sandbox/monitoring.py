@@ -1,11 +1,16 @@
 """A stand-in for Cloud Monitoring's metric service: real gRPC, with the real service's rules."""
 
+import os
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock
 from types import TracebackType
 from typing import Any, Self
+
+os.environ.setdefault(
+    "GRPC_ENABLE_FORK_SUPPORT", "0"
+)  # else gRPC speaks up whenever the sandbox starts a child
 
 import grpc
 from google.cloud.monitoring_v3.types import metric_service

@@ -56,7 +56,7 @@ def settings(staging: Staging, endpoints: Endpoints, pace: Pace) -> dict[str, An
         "confirm_after_s": pace.confirm_after_s,
         "timeouts": asdict(pace.timeouts),
         "sqladmin": {"endpoint": endpoints.admin_api},
-        "monitoring": {"enabled": True, "endpoint": endpoints.monitoring},
+        "monitoring": {"enabled": True, "endpoint": endpoints.monitoring, "budget_s": 3.0},
         "egress": {"limit_s": staging.egress_limit_s},
         "route": {"attempts": 2, "interval_s": 0.2},
         "thresholds": {"connection_mean_s": 0.8, "egress_wait_s": staging.egress_wait_s},

@@ -15,7 +15,7 @@ UNPRIVILEGED_ID = 65534
 SOCKET_PATH_BYTES = 107
 """The longest path of a Unix socket on Linux (103 on macOS)."""
 
-LONGEST_BASE_BYTES = 12
+LONGEST_BASE_BYTES = 18
 """``$TMPDIR`` above this leaves too little room for an instance's socket path: /tmp is taken."""
 
 EXIT_S = 10.0

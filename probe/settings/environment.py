@@ -23,9 +23,8 @@ def cloud_run(environ: Mapping[str, str]) -> CloudRun:
         execution=environ.get("CLOUD_RUN_EXECUTION", ""),
         task_index=environ.get("CLOUD_RUN_TASK_INDEX") or "0",
         task_attempt=environ.get("CLOUD_RUN_TASK_ATTEMPT") or "0",
-        metadata_expected=any(
-            environ.get(name) for name in ("GCE_METADATA_HOST", "CLOUD_RUN_JOB", "K_SERVICE")
-        ),
+        metadata_expected=not environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+        and any(environ.get(name) for name in ("GCE_METADATA_HOST", "CLOUD_RUN_JOB", "K_SERVICE")),
     )
 
 
@@ -45,19 +44,24 @@ def overlay(tree: dict[str, Any], environ: Mapping[str, str], problems: list[Pro
 def unknown_variables(
     tree: Mapping[str, Any], environ: Mapping[str, str], taken: Mapping[str, str]
 ) -> list[Problem]:
-    """A problem for each ``PROBE_`` variable that is no setting, no option and no secret that a key names."""
+    """A problem for each ``PROBE_`` variable that looks like a misspelt setting.
+
+    One that resembles none is somebody else's: platforms name variables after services, and the password of
+    a target that is not configured is no mistake.
+    """
     known = {*taken.values(), *NOT_SETTINGS, *_named_for_secrets(tree)}
     unknown = sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
-    return [Problem(name, _unknown(name)) for name in unknown]
+    return [Problem(name, said) for name in unknown if (said := _misspelt(name))]
 
 
-def _unknown(variable: str) -> str:
+def _misspelt(variable: str) -> str | None:
     keys = variable.removeprefix(PREFIX).lower().split(LEVEL)
     if keys[0] in ("targets", "neighbours"):
         return f"unknown variable; a list is given whole, as JSON in {PREFIX}{keys[0].upper()}"
     # Compared without the prefix, which would make any two of them look alike.
     known = [*_variables(Settings, ""), *(name.removeprefix(PREFIX) for name in NOT_SETTINGS)]
-    return "unknown variable" + did_you_mean(variable.removeprefix(PREFIX), known, PREFIX)
+    near = did_you_mean(variable.removeprefix(PREFIX), known, PREFIX)
+    return "unknown variable" + near if near or LEVEL in variable else None
 
 
 def _kind(kind: Any, keys: tuple[str, ...]) -> Any:

@@ -109,13 +109,13 @@ class _Delivered:
 
 
 def _requests(points: Sequence[Series], project: str, resource: Mapping[str, Any]) -> Iterator[Any]:
-    from probe.sinks.monitoring_messages import CreateTimeSeriesRequest
+    from google.cloud.monitoring_v3 import CreateTimeSeriesRequest
 
     seconds, nanos = divmod(time.time_ns(), 1_000_000_000)
     interval = {"end_time": {"seconds": seconds, "nanos": nanos}}
     for start in range(0, len(points), MOST_SERIES):
         batch = points[start : start + MOST_SERIES]
-        yield CreateTimeSeriesRequest(
+        yield CreateTimeSeriesRequest.pb()(
             name=f"projects/{project}",
             time_series=[_time_series(point, resource, interval) for point in batch],
         )
@@ -159,13 +159,12 @@ def _resource(identity: RunIdentity, project: str, location: str) -> dict[str, A
 
 def _summary(status: bytes) -> Any:
     """The ``CreateTimeSeriesSummary`` in a ``google.rpc.Status``, or None."""
+    from google.cloud.monitoring_v3 import CreateTimeSeriesSummary
     from google.rpc.status_pb2 import Status
-
-    from probe.sinks.monitoring_messages import CreateTimeSeriesSummary
 
     parsed: Any = Status()
     parsed.MergeFromString(status)
     for detail in parsed.details:
         if detail.type_url.endswith("/google.monitoring.v3.CreateTimeSeriesSummary"):
-            return CreateTimeSeriesSummary.FromString(detail.value)
+            return CreateTimeSeriesSummary.pb().FromString(detail.value)
     return None

@@ -42,7 +42,7 @@ class Record:
     fields: Json
 
 
-def records(report: Report, undelivered: Sequence[Json] = ()) -> Iterator[Record]:
+def records(report: Report, undelivered: Sequence[Mapping[str, object]] = ()) -> Iterator[Record]:
     """Everything the log says of a run, the verdict last; ``undelivered`` are metric points, kept whole."""
     common = _labels(report)
     yield from (_finding(item, common) for item in report.findings)
@@ -52,7 +52,7 @@ def records(report: Report, undelivered: Sequence[Json] = ()) -> Iterator[Record
     yield _verdict(report, common)
 
 
-def write(report: Report, stream: TextIO, undelivered: Sequence[Json] = ()) -> None:
+def write(report: Report, stream: TextIO, undelivered: Sequence[Mapping[str, object]] = ()) -> None:
     """Write the records to ``stream``, one JSON object a line, and flush it. Raises OSError."""
     library = structlog()
     logger = library.wrap_logger(
@@ -79,7 +79,7 @@ def _fit(_logger: object, _method: str, event: Json) -> Json:
     return whole or next(item for item in attempts if _bytes(item) <= LARGEST_RECORD_BYTES)
 
 
-def _bytes(event: Json) -> int:
+def _bytes(event: Mapping[str, object]) -> int:
     return len(json.dumps(event))
 
 
@@ -119,7 +119,7 @@ def _observation(item: Observation, common: Mapping[str, str]) -> Record:
     )
 
 
-def _undelivered(points: Sequence[Json], common: Mapping[str, str]) -> Iterator[Record]:
+def _undelivered(points: Sequence[Mapping[str, object]], common: Mapping[str, str]) -> Iterator[Record]:
     parts = list(_parts(points))
     for number, part in enumerate(parts, start=1):
         yield Record(
@@ -130,8 +130,8 @@ def _undelivered(points: Sequence[Json], common: Mapping[str, str]) -> Iterator[
         )
 
 
-def _parts(points: Iterable[Json]) -> Iterator[list[Json]]:
-    part: list[Json] = []
+def _parts(points: Iterable[Mapping[str, object]]) -> Iterator[list[Mapping[str, object]]]:
+    part: list[Mapping[str, object]] = []
     size_bytes = 0
     for point in points:
         point_bytes = _bytes(point) + 2

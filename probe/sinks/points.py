@@ -3,15 +3,16 @@
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
 from math import fsum
+from typing import Any
 
 from probe.model.facts import EgressFacts, TcpFacts
 from probe.model.observation import Observation, StageRecord
 from probe.model.report import Report
 from probe.model.words import Check, Failure, Outcome, Stage, Verdict
-from probe.sinks.catalogue import DURATION_BOUNDS_S
+from probe.sinks.catalogue import BY_NAME, DURATION_BOUNDS_S
 
 LABEL_CHARACTERS = 1024
 """The longest label value that Cloud Monitoring takes."""
@@ -55,6 +56,19 @@ def series(report: Report) -> list[Series]:
         _run(report), _paths(counted), _routes(counted), _egress(counted), _findings(report, counted)
     )
     return [_finished(point, report.identity.profile) for point in points]
+
+
+def plain(points: Iterable[Series], end_time: str) -> list[dict[str, Any]]:
+    """The points as plain values, for the log to keep them; ``end_time`` is RFC 3339."""
+    return [
+        {
+            "type": BY_NAME[point.metric].type,
+            "labels": dict(point.labels),
+            "end_time": end_time,
+            "value": asdict(point.value) if isinstance(point.value, Distribution) else point.value,
+        }
+        for point in points
+    ]
 
 
 def distribution(durations_s: Sequence[float]) -> Distribution:

@@ -1,4 +1,4 @@
-"""Run a command of Python in this process and print, at its first network connection, the time since its start.
+"""Run Python in this process and print, at its first network connection, the time since its start.
 
 ``python first_byte.py MODULE_OR_FILE [ARGUMENT ...]``: the time stands on standard error, in seconds.
 """

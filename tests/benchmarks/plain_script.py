@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def write(seconds: float) -> None:
-    channel = grpc.insecure_channel(os.environ["BENCH_MONITORING"])
+    channel = grpc.insecure_channel(os.environ["BENCH_MONITORING"])  # type: ignore[no-untyped-call]
     client = monitoring_v3.MetricServiceClient(transport=MetricServiceGrpcTransport(channel=channel))
     series = monitoring_v3.TimeSeries()
     series.metric.type = "custom.googleapis.com/plain/connection_duration"

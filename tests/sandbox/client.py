@@ -103,7 +103,7 @@ def dial_unix(path: Path) -> socket.socket:
 
 def built_in_socket(environment: Environment) -> Path:
     target = settings(environment)["targets"][0]
-    return Path(target["socket_dir"]) / target["instance"] / ".s.PGSQL.5432"
+    return Path(target["socket_dir"], target["instance"], ".s.PGSQL.5432")
 
 
 def select_one(sock: socket.socket, password: str, **arguments: Any) -> Any:

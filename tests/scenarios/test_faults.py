@@ -1,52 +1,66 @@
-"""Each fault of the sandbox gives exactly its cause as the one finding that is no consequence."""
-
-import json
-import subprocess
-import sys
-from typing import Any
+"""Each fault of the sandbox gives exactly its cause, in time, as the one finding that is no consequence."""
 
 import pytest
 
-from probe.model.cause import Cause
-from probe.sandbox.environment import sandbox
+from probe.model.words import Failure
 from probe.sandbox.faults import FAULTS
-from probe.sandbox.settings_file import Pace
+from tests.scenarios.expected import EXPECTED
+from tests.scenarios.runs import Document, failing_stages, roots, run_on
 
-PACE = Pace(samples=1, confirm_after_s=0.0, interval_s=0.1)
-HEALTHY_EXITS = (0, 1)
-
-
-def run_on(faults: tuple[str, ...], *arguments: str, pace: Pace = PACE) -> tuple[int, dict[str, Any]]:
-    """The exit code and the document of one real run, as a child process, on a broken sandbox."""
-    with sandbox(faults, pace=pace) as environment:
-        command = [*environment.command_prefix, sys.executable, "-m", "probe", "run"]
-        done = subprocess.run(
-            [*command, "--config", str(environment.settings_path), "--format", "json", *arguments],
-            env=environment.environ,
-            process_group=environment.process_group,
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.stdout, done.stderr.decode()
-        return done.returncode, json.loads(done.stdout)
-
-
-def roots(document: dict[str, Any]) -> list[str]:
-    return [f["cause"] for f in document["findings"] if f["consequence_of"] is None]
+EXIT_CODES = {"healthy": 0, "degraded": 1, "down": 3, "inconclusive": 4}
+TIMEOUT_MARGIN_S = 0.1
+"""No stage outlives its budget by more."""
+TILING = 0.01
+ANSWER_MARGIN_S = 1.0
+"""A refusal is told no later than a healthy run ends, and this."""
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_gives_exactly_its_cause(name: str) -> None:
+def test_a_fault_gives_exactly_its_cause_in_time(name: str) -> None:
     fault = FAULTS[name]
-    reason = fault.needs()
-    if reason:
+    if reason := fault.needs():
         pytest.skip(reason)
-    _code, document = run_on((name,))
+    code, document = run_on((name,))
+    verdict, *failures = EXPECTED[name]
     assert roots(document) == [fault.cause], document["findings"]
+    assert (document["verdict"], code) == (verdict, EXIT_CODES[verdict])
+    assert [f"{s['path']}:{s['stage']}:{s['failure']}" for s in failing_stages(document)] == failures
+    assert_in_time(document)
 
 
-def test_a_healthy_environment_gives_no_finding() -> None:
+def assert_in_time(document: Document) -> None:
+    """Silence is told at the budget's end, everything else at once; the stages tile the attempt."""
+    for stage in failing_stages(document):
+        assert stage["duration_s"] <= stage["facts"]["budget_s"] + TIMEOUT_MARGIN_S, stage
+    longest_s = max(
+        (
+            s["facts"]["budget_s"]
+            for s in failing_stages(document)
+            if s["duration_s"] > s["facts"]["budget_s"]
+        ),
+        default=0.0,
+    )
+    waits = [o["duration_s"] or 0.0 for o in document["observations"] if o["check"] == "egress"]
+    slow_s = 2.0 if roots(document) == ["slow_connection"] else 0.0
+    assert document["run"]["duration_s"] <= longest_s + ANSWER_MARGIN_S + sum(waits) + slow_s
+    for observation in document["observations"]:
+        spans = [stage["duration_s"] for stage in observation["stages"] if stage["duration_s"] is not None]
+        if spans:
+            assert sum(spans) == pytest.approx(observation["duration_s"], rel=TILING)
+
+
+def test_a_healthy_environment_gives_no_finding_and_loses_no_metric() -> None:
     code, document = run_on(())
     assert (code, document["verdict"], document["findings"]) == (0, "healthy", [])
     assert document["metrics"]["dropped"] == 0
+    assert document["metrics"]["written"] > 0
+    assert_in_time(document)
+
+
+def test_every_fault_says_what_it_looks_like() -> None:
+    assert list(EXPECTED) == list(FAULTS)
+
+
+def test_every_failure_has_a_scenario_that_produces_it() -> None:
+    produced = {entry.rpartition(":")[2] for expected in EXPECTED.values() for entry in expected[1:]}
+    assert produced == set(Failure)

@@ -311,7 +311,6 @@ def test_every_problem_of_a_file_is_said_at_once(tmp_path: File) -> None:
             "1",
             "PROBE_TIMEOUTS__TPC_S: unknown variable - did you mean `PROBE_TIMEOUTS__TCP_S`?",
         ),
-        ("PROBE_QQ", "1", "PROBE_QQ: unknown variable"),
         (
             "PROBE_TARGETS__0__NAME",
             "x",

@@ -1,0 +1,52 @@
+"""One real run of the probe, as a child process, on a sandbox."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from probe.sandbox.environment import Environment, sandbox
+from probe.sandbox.settings_file import Pace
+
+PACE = Pace(samples=1, confirm_after_s=0.0, interval_s=0.1)
+LIMIT_S = 60.0
+
+Document = dict[str, Any]
+
+
+def run_in(environment: Environment, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """``probe run --format json`` with this sandbox's settings and environment."""
+    command = [*environment.command_prefix, sys.executable, "-m", "probe", "run"]
+    return subprocess.run(
+        [*command, "--config", str(environment.settings_path), "--format", "json", *arguments],
+        env=environment.environ,
+        process_group=environment.process_group,
+        capture_output=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+
+
+def run_on(faults: Sequence[str], *arguments: str, pace: Pace = PACE) -> tuple[int, Document]:
+    """The exit code and the document of a run on a sandbox broken by these faults."""
+    with sandbox(faults, pace=pace) as environment:
+        done = run_in(environment, *arguments)
+    assert done.stdout, done.stderr.decode()
+    return done.returncode, json.loads(done.stdout)
+
+
+def roots(document: Document) -> list[str]:
+    """The causes that are no consequence of another."""
+    return [f["cause"] for f in document["findings"] if f["consequence_of"] is None]
+
+
+def failing_stages(document: Document) -> list[Document]:
+    """The stages that failed, of the database check and of the neighbours' routes."""
+    return [
+        {**stage, "path": observation["path"] or "neighbour"}
+        for observation in document["observations"]
+        if observation["check"] == "cloudsql" or (observation["check"] == "route" and not observation["path"])
+        for stage in observation["stages"]
+        if stage["outcome"] == "failed"
+    ]
