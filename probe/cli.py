@@ -1,23 +1,21 @@
 """The command line: words in, an exit code out, nothing else. Slow imports wait until they are needed."""
 
-import datetime as dt
 import difflib
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import replace
+from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from probe import __version__
 from probe.model.words import Check, Verdict
 
 if TYPE_CHECKING:
-    from probe.checks.concurrently import Watcher
     from probe.model.observation import Delivery
     from probe.model.report import Report
     from probe.settings import Settings
@@ -31,8 +29,6 @@ FAIL_ON = {
     "degraded": frozenset({Verdict.DEGRADED, Verdict.DOWN, Verdict.INCONCLUSIVE}),
     "down": frozenset({Verdict.DOWN, Verdict.INCONCLUSIVE}),
 }
-DELIVERY_AFTER_SIGNAL_S = 4.0
-"""Cloud Run kills ten seconds after SIGTERM."""
 
 Command = Callable[..., None]
 
@@ -92,7 +88,7 @@ def run_options(command: Command) -> Command:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="cloudsql-vpc-probe")
+@click.version_option(__version__)
 def cli() -> None:
     """Say, with evidence, which layer between a Cloud Run service and its Cloud SQL database is at fault.
 
@@ -121,6 +117,7 @@ def run(*, config: str | None, checks: tuple[str, ...], profile: str, form: str,
 def _measured(
     settings: "Settings", checks: tuple[Check, ...], profile: str, form: str, interrupted: threading.Event
 ) -> "Report":
+    from probe import output
     from probe import plan as planning
     from probe.run import run as run_plan
 
@@ -131,64 +128,12 @@ def _measured(
         _refuse(f"--check: the profile {profile!r} has none of these checks that the settings allow")
 
     def deliver(report: "Report") -> "Delivery":
-        return _deliver(settings, report)
+        return output.deliver(settings, report)
 
-    with _watcher(form) as watcher:
+    with output.watcher(form) as watcher:
         report = run_plan(plan, deliver=deliver, interrupted=interrupted, watcher=watcher)
-    _tell(report, form)
+    output.tell(report, form)
     return report
-
-
-def _deliver(settings: "Settings", report: "Report") -> "Delivery":
-    from probe.model.observation import Delivery
-    from probe.sinks.points import plain, series
-
-    if not settings.monitoring.enabled:
-        return Delivery()
-    from probe.sinks.cloud_monitoring import write
-
-    budget_s = settings.monitoring.budget_s
-    points = series(report)
-    ended = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
-    delivery = write(
-        points,
-        identity=report.identity,
-        project=settings.project,
-        location=settings.region,
-        endpoint=settings.monitoring.endpoint,
-        budget_s=min(budget_s, DELIVERY_AFTER_SIGNAL_S) if report.interrupted else budget_s,
-    )
-    return replace(delivery, undelivered=tuple(plain(points, ended))) if delivery.dropped else delivery
-
-
-def _watcher(form: str) -> "AbstractContextManager[Watcher]":
-    from probe.checks.concurrently import Nobody
-
-    if form != "text" or not sys.stderr.isatty():
-        return nullcontext(Nobody())
-    from probe.sinks.progress import Progress
-
-    return Progress(sys.stderr)
-
-
-def _tell(report: "Report", form: str) -> None:
-    undelivered = report.delivery.undelivered
-    try:
-        if form == "json":
-            from probe.sinks.document import render
-
-            click.echo(render(report), nl=False)
-        elif form == "text":
-            from probe.sinks import terminal
-
-            terminal.write(report, sys.stdout)
-        if form == "log" or (undelivered and not sys.stderr.isatty()):
-            from probe.sinks import log
-
-            log.write(report, sys.stdout if form == "log" else sys.stderr, undelivered)
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader has seen enough; the exit code still tells
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @cli.command()
@@ -334,8 +279,8 @@ def _signals() -> Iterator[tuple[threading.Event, list[int]]]:
     try:
         yield interrupted, received
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, former in before.items():
+            signal.signal(number, former)
 
 
 def main() -> None:

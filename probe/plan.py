@@ -6,9 +6,9 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 
+from probe import __version__
 from probe.checks import cloudsql, configuration, egress, route
 from probe.checks.series import Series
 from probe.diagnosis.question import Question
@@ -24,6 +24,9 @@ from probe.model.target import Target
 from probe.model.words import Check
 from probe.settings import Settings
 
+KEPT_BACK = 0.25
+"""The most of a run's time that is kept back for its metrics."""
+
 Equipped = Mapping[str, Equipment]
 
 
@@ -35,7 +38,8 @@ class Plan:
     question: Question
     opening: tuple[Series, ...]
     main: tuple[Series, ...]
-    deadline_s: float
+    measuring_s: float
+    """All measuring: the run's deadline less what is kept back for delivering the metrics."""
     confirm_after_s: float
     prepare: Callable[[], None]
     """What must be there before the first stopwatch starts."""
@@ -67,7 +71,7 @@ def plan(settings: Settings, *, profile: str, only: Sequence[Check] = ()) -> Pla
         question=_question(settings, identity.started_at),
         opening=opening,
         main=main,
-        deadline_s=chosen.deadline_s or settings.deadline_s,
+        measuring_s=_measuring_s(settings, chosen.deadline_s or settings.deadline_s),
         confirm_after_s=settings.confirm_after_s,
         prepare=prepare,
     )
@@ -137,6 +141,12 @@ def _private_context(target: Target) -> ssl.SSLContext | None:
     return tls.private_context(server_ca_pem=pem)
 
 
+def _measuring_s(settings: Settings, deadline_s: float) -> float:
+    if not settings.monitoring.enabled:
+        return deadline_s
+    return deadline_s - min(settings.monitoring.budget_s, KEPT_BACK * deadline_s)
+
+
 def _identity(settings: Settings, profile: str, checks: tuple[Check, ...]) -> RunIdentity:
     return RunIdentity(
         id=uuid.uuid4().hex[:12],
@@ -145,7 +155,7 @@ def _identity(settings: Settings, profile: str, checks: tuple[Check, ...]) -> Ru
         checks=checks,
         project=settings.project,
         region=settings.region,
-        version=version("cloudsql-vpc-probe"),
+        version=__version__,
         job=settings.cloud_run.job,
         task_id=settings.cloud_run.task_index,
         execution=settings.cloud_run.execution,

@@ -4,16 +4,18 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from probe.checks.concurrently import Nobody, Watcher, observe
 from probe.checks.series import Series
-from probe.diagnosis.diagnose import Diagnosis, diagnose
-from probe.diagnosis.own_findings import delivery_findings
 from probe.dial.clock import Deadline
 from probe.model.observation import Delivery, Observation
 from probe.model.report import Report
 from probe.model.words import Verdict
 from probe.plan import Plan, confirmation
+
+if TYPE_CHECKING:
+    from probe.diagnosis.diagnose import Diagnosis
 
 Deliver = Callable[[Report], Delivery]
 NOBODY = Nobody()
@@ -23,7 +25,7 @@ def run(plan: Plan, *, deliver: Deliver, interrupted: threading.Event, watcher: 
     """One run. ``deliver`` writes the metrics of a finished report; it never raises."""
     plan.prepare()
     origin_ns = time.monotonic_ns()
-    deadline = Deadline.after(plan.deadline_s)
+    deadline = Deadline.after(plan.measuring_s)
 
     def measure(series: Sequence[Series]) -> tuple[Observation, ...]:
         return observe(
@@ -32,6 +34,9 @@ def run(plan: Plan, *, deliver: Deliver, interrupted: threading.Event, watcher: 
 
     observations = measure(plan.opening)
     observations += measure(plan.main)
+
+    from probe.diagnosis.diagnose import diagnose  # late: nothing that was measured needs it
+
     diagnosis = diagnose(observations, plan.question)
     if _worth_confirming(plan, diagnosis, deadline) and not interrupted.wait(plan.confirm_after_s):
         observations += measure(confirmation(plan.main, _down(diagnosis)))
@@ -51,14 +56,16 @@ def run(plan: Plan, *, deliver: Deliver, interrupted: threading.Event, watcher: 
 
 def delivered(report: Report, delivery: Delivery) -> Report:
     """The report with what became of its metrics: the verdict stays as it is."""
+    from probe.diagnosis.own_findings import delivery_findings
+
     return replace(report, delivery=delivery, findings=report.findings + delivery_findings(delivery))
 
 
-def _down(diagnosis: Diagnosis) -> tuple[str, ...]:
+def _down(diagnosis: "Diagnosis") -> tuple[str, ...]:
     return tuple(name for name, verdict in diagnosis.targets if verdict is Verdict.DOWN)
 
 
-def _worth_confirming(plan: Plan, diagnosis: Diagnosis, deadline: Deadline) -> bool:
+def _worth_confirming(plan: Plan, diagnosis: "Diagnosis", deadline: Deadline) -> bool:
     if not plan.confirm_after_s or not _down(diagnosis):
         return False
     try:

@@ -16,7 +16,8 @@ ROOT = Path(__file__).parent.parent
 LOCK = ROOT / "deploy" / "requirements.lock"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 UNREACHABLE = re.compile(
-    r"failed to (fetch|connect)|error sending request|dns error|timed out|connect(ion)? (error|refused)|certificate",
+    r"failed to (fetch|connect)|error sending request|dns error|timed out"
+    r"|connect(ion)? (error|refused)|certificate",
     re.IGNORECASE,
 )
 RESOLVE_LIMIT_S = 60.0

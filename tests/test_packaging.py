@@ -23,6 +23,7 @@ EXTRA = {canonicalize_name(Requirement(line).name) for line in PROJECT["optional
 
 # Imported, and not declared: a declared dependency cannot do without it.
 COMES_WITH = {
+    "cryptography": "cloud-sql-python-connector",
     "grpcio": "google-cloud-monitoring",
     "protobuf": "google-cloud-monitoring",
     "googleapis-common-protos": "google-api-core",
@@ -99,11 +100,11 @@ def _imported(tree: ast.AST) -> Iterator[str]:
 
 def _distribution(name: str) -> str:
     """The distribution of a module; of those that share the folder ``google`` the one with that file."""
-    owners = set(packages_distributions()[name.split(".")[0]])
     parts = name.split(".")
+    owners = set(packages_distributions()[parts[0]])
     for length in range(len(parts), 0, -1):
-        prefix = re.compile("/".join(parts[:length]) + r"(\.py|/__init__\.py|\.cpython-.*)$")
+        module = re.compile("/".join(parts[:length]) + r"(\.py|/__init__\.py|\.cpython-.*)$")
         for owner in sorted(owners):
-            if any(prefix.match(str(file)) for file in distribution(owner).files or ()):
+            if any(module.match(str(file)) for file in distribution(owner).files or ()):
                 return canonicalize_name(owner)
     raise PackageNotFoundError(name)

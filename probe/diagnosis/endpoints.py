@@ -1,0 +1,89 @@
+"""Which network endpoints answered: telling one silent endpoint from a silent way to all of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from probe.diagnosis.evidence import PathEvidence
+from probe.model.cause import Cause
+from probe.model.facts import EgressFacts
+from probe.model.observation import Observation
+from probe.model.words import Check, Failure, Outcome, Path, Stage
+
+ANSWERS = frozenset({Failure.REFUSED, Failure.RESET})
+"""A refusal crossed the network and came back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """``HOST:PORT`` with the observations in which it answered a SYN, and those in which it did not."""
+
+    address: str
+    owners: frozenset[str]
+    """The targets and neighbours that it belongs to."""
+    answered: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What other endpoints say about a silent one."""
+
+    cause: Cause
+    others: tuple[Endpoint, ...] = ()
+    """Those that it rests on: the ones that answered, or the ones that were silent too."""
+
+
+def endpoints_in(observations: Iterable[Observation]) -> tuple[Endpoint, ...]:
+    """Every endpoint that answered or was silent, by address. Unix sockets are no network endpoints."""
+    owners: dict[str, set[str]] = {}
+    answered: dict[str, list[str]] = {}
+    silent: dict[str, list[str]] = {}
+    for observation in observations:
+        address, has_answered = _answer(observation)
+        if has_answered is not None:
+            owners.setdefault(address, set()).add(observation.target)
+            (answered if has_answered else silent).setdefault(address, []).append(observation.id)
+    return tuple(
+        Endpoint(
+            address=address,
+            owners=frozenset(owners[address]),
+            answered=tuple(answered.get(address, ())),
+            silent=tuple(silent.get(address, ())),
+        )
+        for address in sorted(owners)
+    )
+
+
+def compare(evidence: PathEvidence, endpoints: Iterable[Endpoint]) -> Comparison:
+    """The cause of this path's silence, as far as the other endpoints tell it.
+
+    One that answered at times only was cut off as well: it does not show that the way there was open.
+    """
+    own = {observation.endpoint for observation in evidence.observations}
+    others = tuple(endpoint for endpoint in endpoints if endpoint.address not in own)
+    steady = tuple(e for e in others if e.answered and not e.silent)
+    if steady:
+        return Comparison(cause=Cause.ENDPOINT_SILENT, others=steady)
+    silent = tuple(e for e in others if e.silent)
+    if any(evidence.target not in endpoint.owners for endpoint in silent):
+        return Comparison(cause=Cause.CONNECTOR_OR_ROUTE_SILENT, others=silent)
+    return Comparison(cause=Cause.NETWORK_SILENT)
+
+
+def _answer(observation: Observation) -> tuple[str, bool | None]:
+    """Which endpoint it speaks of, and whether that answered; None: it does not tell."""
+    if observation.check is Check.EGRESS:
+        return _first_answer(observation)
+    record = next((r for r in observation.stages if r.stage is Stage.TCP), None)
+    if record is None or observation.endpoint is None or observation.path is Path.SOCKET:
+        return "", None
+    if record.outcome is Outcome.PASSED or record.failure in ANSWERS:
+        return observation.endpoint, True
+    return observation.endpoint, False if record.failure is Failure.TIMEOUT else None
+
+
+def _first_answer(observation: Observation) -> tuple[str, bool | None]:
+    """The endpoint that ended the wait. Where none did, the wait was the start's: nobody is silent by it."""
+    facts = (record.facts for record in observation.stages)
+    address = next((f.address for f in facts if isinstance(f, EgressFacts) and f.wait_s is not None), "")
+    return address, True if address else None
