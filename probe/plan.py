@@ -127,18 +127,19 @@ def _equipment(
             key=key,
             run_id=run_id,
             password=passwords.get(target.name),
-            private_context=_private_context(target),
+            private_context=_private_context(target, tls.CURVE),
+            any_curve_context=_private_context(target, None),
         )
         for target in settings.targets
     }
 
 
-def _private_context(target: Target) -> ssl.SSLContext | None:
+def _private_context(target: Target, curve: str | None) -> ssl.SSLContext | None:
     if target.tls == "disable" or words.Path.PRIVATE_IP not in target.paths:
         return None
     verified = target.tls == "verify-ca"
     pem = Path(target.server_ca).read_text(encoding="ascii") if verified else None
-    return tls.private_context(server_ca_pem=pem)
+    return tls.private_context(server_ca_pem=pem, curve=curve)
 
 
 def _measuring_s(settings: Settings, deadline_s: float) -> float:

@@ -3,6 +3,7 @@
 ``make docs`` writes them anew between their markers, ``<!-- begin: NAME -->`` and ``<!-- end: NAME -->``.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -117,7 +118,8 @@ def demo(faults: Sequence[str]) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
-        text=True,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        encoding="utf-8",
         timeout=DEMO_LIMIT_S,
         check=False,
     )
@@ -154,4 +156,4 @@ def renewed(text: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(renewed(README.read_text()))
+    README.write_text(renewed(README.read_text("utf-8")), "utf-8")

@@ -1,12 +1,14 @@
 """Small makers of reports, so that a test says only what matters to it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from probe.diagnosis.question import Question
 from probe.model.cause import Cause
 from probe.model.facts import (
     AdminApiFacts,
     CertificateFacts,
+    EgressFacts,
     ErrorFacts,
     LoginFacts,
     ProxyFacts,
@@ -17,7 +19,7 @@ from probe.model.facts import (
 )
 from probe.model.observation import Delivery, Observation, Span, StageRecord
 from probe.model.report import Finding, Report, RunIdentity
-from probe.model.target import Application
+from probe.model.target import Application, Neighbour, Target, Thresholds
 from probe.model.words import (
     Category,
     Check,
@@ -253,4 +255,120 @@ def several_findings() -> Report:
         headline=base.headline,
         delivery=delivery,
         interrupted=True,
+    )
+
+
+STAGES: dict[Path | None, tuple[Stage, ...]] = {
+    Path.CONNECTOR: tuple(name for name in Stage if name is not Stage.DNS),
+    Path.PRIVATE_IP: (Stage.TCP, Stage.TLS, Stage.LOGIN, Stage.QUERY),
+    Path.SOCKET: (Stage.TCP, Stage.LOGIN, Stage.QUERY),
+    None: (Stage.TCP,),
+}
+ENDPOINTS: dict[Path | None, str] = {
+    Path.CONNECTOR: "10.20.1.3:3307",
+    Path.PRIVATE_IP: "10.20.1.3:5432",
+    Path.SOCKET: "/cloudsql/p:r:i/.s.PGSQL.5432",
+    None: "10.20.1.4:6379",
+}
+NEIGHBOURS = (Neighbour(name="cache", address="10.20.1.4:6379"),)
+STARTED_AT = "2026-11-21T02:06:38.000+00:00"
+
+End = tuple[Stage, Failure] | Outcome | SkipReason
+"""How an attempt ended: at a stage, passed or crashed, or why it was skipped."""
+PASSED = Outcome.PASSED
+
+
+def target(name: str = "staging-db", *paths: Path, **more: Any) -> Target:
+    return Target(**{"name": name, "instance": "p:r:i", "paths": paths or (Path.CONNECTOR,)} | more)
+
+
+def question(*targets: Target, **more: Any) -> Question:
+    fixed: dict[str, Any] = {
+        "targets": targets or (target(),),
+        "thresholds": Thresholds(),
+        "connection_s": 35.0,
+        "started_at": STARTED_AT,
+    }
+    return Question(**fixed | more)
+
+
+def attempts(
+    path: Path | None,
+    *ends: End,
+    of: str = "staging-db",
+    check: Check = Check.CLOUDSQL,
+    confirmation: bool = False,
+    facts: Mapping[Stage, StageFacts] | None = None,
+    error: ErrorFacts | None = None,
+    seconds: float = 0.01,
+    **more: Any,
+) -> list[Observation]:
+    """One attempt for each end, in order; every stage that was reached took ``seconds``.
+
+    After a reset in the stage ``proxy`` the attempts do without that stage, as real ones do.
+    """
+    names = STAGES[path] if check is Check.CLOUDSQL else (Stage.TCP,)
+    again = "again/" if confirmation else ""
+    observations = []
+    for number, end in enumerate(ends, start=1):
+        stages = _stages(names, end, facts or {}, error, seconds)
+        fixed: dict[str, Any] = {
+            "id": f"{check}/{of}/{path}/{again}{number}",
+            "check": check,
+            "target": of,
+            "path": path,
+            "attempt": number,
+            "confirmation": confirmation,
+            "outcome": _outcome(end),
+            "failure": end[1] if isinstance(end, tuple) else None,
+            "skip_reason": end if isinstance(end, SkipReason) else None,
+            "span": span(0.0, seconds * len(stages)),
+            "endpoint": ENDPOINTS[path],
+            "stages": stages,
+            "error": error if end is Outcome.CRASHED else None,
+        }
+        observations.append(Observation(**fixed | more))
+        if end == (Stage.PROXY, Failure.RESET):
+            names = tuple(name for name in names if name is not Stage.PROXY)
+    return observations
+
+
+def _outcome(end: End) -> Outcome:
+    if isinstance(end, tuple):
+        return Outcome.FAILED
+    return end if isinstance(end, Outcome) else Outcome.SKIPPED
+
+
+def _stages(
+    names: tuple[Stage, ...],
+    end: End,
+    facts: Mapping[Stage, StageFacts],
+    error: ErrorFacts | None,
+    seconds: float,
+) -> tuple[StageRecord, ...]:
+    failing, failure = end if isinstance(end, tuple) else (None, None)
+    if failing is None and end is not PASSED:
+        return ()
+    stages = []
+    for name in names if failing is None or failing in names else (failing,):
+        failed = failure if name is failing else None
+        more: dict[str, Any] = {"facts": facts.get(name), "error": error if failed else None}
+        stages.append(stage(name, 0.0, seconds, failed, **more))
+        if failed:
+            break
+    return tuple(stages)
+
+
+def egress(wait_s: float, *addresses: str, answered: bool = True) -> Observation:
+    """The wait for the first outbound connection; the one address that answered, or all that did not."""
+    facts = EgressFacts(address=", ".join(addresses), attempts=3, wait_s=wait_s if answered else None)
+    failure = None if answered else Failure.TIMEOUT
+    return Observation(
+        id="egress/egress/1",
+        check=Check.EGRESS,
+        target="egress",
+        outcome=Outcome.PASSED if answered else Outcome.FAILED,
+        failure=failure,
+        span=span(0.0, wait_s),
+        stages=(stage(Stage.TCP, 0.0, wait_s, failure, facts=facts),),
     )

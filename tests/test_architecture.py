@@ -20,6 +20,7 @@ VAGUE_WORDS = frozenset(
     {"manager", "helper", "helpers", "util", "utils", "handler", "handlers", "data", "info"}
 )
 NAMES_OF_OTHERS = {
+    "probe/model/words.py: INFO": "Cloud Logging's severity",
     "probe/dial/tcp.py: TCP_INFO_BYTES": "the kernel's name",
     "probe/sandbox/cluster.py: data": "PostgreSQL's name for its folder",
     "probe/sandbox/data_plane.py: data_plane": "the opposite of the control plane",

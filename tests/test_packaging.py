@@ -6,12 +6,14 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, distribution, packages_distributions, version
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from probe import __version__
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "probe"
@@ -38,7 +40,7 @@ def test_every_way_in_says_the_version(command: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, *command, "--version"], capture_output=True, text=True, timeout=20, check=True
     )
-    assert done.stdout == f"probe, version {PROJECT['version']}\n"
+    assert done.stdout == f"probe, version {__version__}\n"
 
 
 def test_the_command_is_installed() -> None:
@@ -49,7 +51,7 @@ def test_the_command_is_installed() -> None:
         timeout=20,
         check=True,
     )
-    assert done.stdout == f"probe, version {version('cloudsql-vpc-probe')}\n"
+    assert done.stdout == f"probe, version {__version__}\n"
 
 
 def test_every_file_that_is_no_module_is_package_data() -> None:

@@ -22,6 +22,7 @@ def series(targets: Iterable[Target], equipment: Mapping[str, Equipment]) -> tup
             attempts=target.samples,
             interval_s=target.interval_s,
             stages=STAGES[path],
+            insists=target.proxy_check == "on",
         )
         for target in targets
         for path in target.paths

@@ -19,6 +19,8 @@ from probe.model.words import Check, Stage
 ROUND_S = 0.5
 """A fresh socket to each endpoint this often: one long connect would time its own retransmissions."""
 MAX_SOCKETS = 64
+ANSWERS = frozenset({0, errno.ECONNREFUSED, errno.ECONNRESET})
+"""What a connection ends in that crossed the network and came back."""
 
 
 def series(addresses: Sequence[tuple[str, int]], limit_s: float) -> tuple[Series, ...]:
@@ -93,6 +95,6 @@ def _first_answer(selector: selectors.BaseSelector, wait_s: float) -> str | None
             connection = key.fileobj
             assert isinstance(connection, socket.socket)  # noqa: S101 - what _start registered
             selector.unregister(connection)
-            if connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) in {0, errno.ECONNREFUSED}:
+            if connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) in ANSWERS:
                 return str(key.data)
             connection.close()

@@ -36,6 +36,8 @@ class Series:
     """The stages in order: those that a failure leaves out are reported as skipped."""
     application: Application | None = None
     confirmation: bool = False
+    insists: bool = False
+    """The SSLRequest inside TLS is never left out (``proxy_check = "on"``)."""
     redaction: Redaction = field(default_factory=Redaction)
 
 
@@ -64,7 +66,7 @@ class Sampling:
             observation = self._attempt_once(concessions, planned_ns)
             yield observation
             self._attempt += 1
-            conceded = concede(observation, concessions)
+            conceded = concede(observation, concessions, insists=self.series.insists)
             if conceded != concessions:
                 concessions, failed_before = conceded, None
                 self._last += 1
@@ -132,16 +134,16 @@ class Sampling:
         error: ErrorFacts | None = None,
     ) -> Observation:
         stages = trace.records()
-        observation = replace(
+        clean = self.series.redaction.clean  # what was seen, not the names: those are no secrets
+        return replace(
             self._blank(outcome, skip_reason),
             failure=failure,
             span=trace.span(),
-            stages=stages + self._left_out(stages, skip_reason),
-            endpoint=trace.endpoint,
-            error=error,
+            stages=clean(stages) + self._left_out(stages, skip_reason),
+            endpoint=clean(trace.endpoint),
+            error=clean(error),
             start_delay_s=self._start_delay_s,
         )
-        return self.series.redaction.clean(observation)
 
     def _left_out(
         self, stages: tuple[StageRecord, ...], skip_reason: SkipReason | None
@@ -176,13 +178,15 @@ class Sampling:
         )
 
 
-def concede(observation: Observation, concessions: Concessions) -> Concessions:
+def concede(observation: Observation, concessions: Concessions, *, insists: bool = False) -> Concessions:
     """What to leave out next, given how the server refused this attempt."""
     failed = observation.failed_stage
     if failed is None:
         return concessions
     if failed.failure is Failure.PARAMETER_REFUSED:
         return replace(concessions, start_parameters=False)
-    if failed.stage is Stage.PROXY and failed.failure is Failure.RESET:
+    if failed.stage is Stage.PROXY and failed.failure is Failure.RESET and not insists:
         return replace(concessions, ssl_request=False)
+    if (failed.stage, failed.failure, observation.path) == (Stage.TLS, Failure.TLS_ALERT, Path.PRIVATE_IP):
+        return replace(concessions, one_curve=False)
     return concessions

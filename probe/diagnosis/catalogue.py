@@ -277,15 +277,15 @@ CATALOGUE: dict[Cause, Entry] = {
         Layer.NETWORK,
         "No private endpoint answers: the VPC connector or the route behind it is at fault, "
         "not the database.",
-        "Every private endpoint that was tried is silent, neighbours included.",
+        "Every private endpoint that was tried was silent, neighbours included, all the time or at times.",
         "Check the connector's state and its subnet's firewall rules and routes; escalate.",
         escalate=True,
     ),
     Cause.NETWORK_SILENT: _broken(
         NET,
         Layer.NETWORK,
-        "The endpoint does not answer, and there is no other private endpoint to compare with: "
-        "the connector, the route or the instance.",
+        "The endpoint does not answer, and no endpoint of another service was there to compare with: "
+        "the connector, the route or the host is at fault.",
         "No answer to the SYN; configure `[[neighbours]]` to tell these apart.",
         "Check the connector's state, then whether the instance is running.",
         escalate=True,
@@ -293,7 +293,7 @@ CATALOGUE: dict[Cause, Entry] = {
     Cause.ENDPOINT_SILENT: _broken(
         GONE,
         Layer.ENDPOINT,
-        "This endpoint alone is silent, while others behind the same connector answer.",
+        "This endpoint is silent, while others behind the same connector answer all the time.",
         "No answer to the SYN here; an answer from another private endpoint in the same run.",
         "Check whether the instance is running, its private address, and firewall rules for this port.",
         escalate=True,
@@ -319,7 +319,7 @@ CATALOGUE: dict[Cause, Entry] = {
         Severity.WARNING,
         Blame.TARGET,
         "Another private part behind the same connector cannot be reached.",
-        "TCP to it fails while other private endpoints answer.",
+        "Its name does not resolve, or TCP to it fails, while other private endpoints answer.",
         "Look at that service; the way to it is shared and works.",
     ),
     Cause.BUILT_IN_SOCKET_MISSING: _broken(
@@ -481,7 +481,7 @@ CATALOGUE: dict[Cause, Entry] = {
     Cause.LOGIN_SILENT: _broken(
         SLOW,
         Layer.DATABASE,
-        "PostgreSQL answers, and the login never ends.",
+        "The login never ends, or is not answered at all.",
         "Everything before the login passed; no answer within the budget of the login stage.",
         "Look for locks on pg_authid or pg_database, and for CPU or storage at its limit.",
         escalate=True,

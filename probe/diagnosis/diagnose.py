@@ -3,7 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from probe.diagnosis.evidence import Endpoints, group, open_end
+from probe.diagnosis.catalogue import CATALOGUE
+from probe.diagnosis.consequences import linked
+from probe.diagnosis.endpoints import endpoints_in
+from probe.diagnosis.evidence import PathEvidence, group, open_end
 from probe.diagnosis.own_findings import configuration_findings, probe_findings
 from probe.diagnosis.question import Question
 from probe.diagnosis.seen import Seen
@@ -11,13 +14,9 @@ from probe.diagnosis.sentences import seconds
 from probe.diagnosis.surroundings import egress_findings, neighbour_findings
 from probe.diagnosis.target_findings import target_findings
 from probe.diagnosis.verdict import run_verdict, target_verdict
-from probe.model.cause import Cause
 from probe.model.observation import Observation
 from probe.model.report import Finding
-from probe.model.words import Check, Layer, Severity, Verdict
-
-SHARED_LAYERS = frozenset({Layer.CREDENTIALS, Layer.NETWORK, Layer.DNS})
-"""Layers that all targets share: the same cause there on a second target is a consequence of the first."""
+from probe.model.words import Blame, Check, Severity, Verdict
 
 SEVERITIES = tuple(Severity)
 
@@ -35,16 +34,17 @@ class Diagnosis:
 def diagnose(observations: Iterable[Observation], question: Question) -> Diagnosis:
     """Pure: the same observations give the same diagnosis."""
     everything = tuple(observations)
-    seen = Seen(question=question, groups=group(everything), endpoints=Endpoints.seen_in(everything))
+    seen = Seen(question=question, groups=group(everything), endpoints=endpoints_in(everything))
     roots = [f for target in question.targets for f in target_findings(seen, target)]
+    around = [*roots, *neighbour_findings(seen, roots)]
     findings = [
-        *roots,
-        *neighbour_findings(seen, roots),
-        *egress_findings(seen, roots),
+        *around,
+        *egress_findings(seen, around),
         *probe_findings(seen),
         *configuration_findings(seen),
     ]
-    numbered = _linked(_numbered(findings))
+    instances = {target.name: target.instance for target in question.targets}
+    numbered = linked(_numbered(findings), instances)
     verdicts = {t.name: v for t in question.targets if (v := target_verdict(seen, t, numbered))}
     verdict = run_verdict(verdicts.values(), numbered, open_end=open_end(everything))
     return Diagnosis(
@@ -60,33 +60,32 @@ def _numbered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(replace(f, id=f"F{number}") for number, f in enumerate(ordered, start=1))
 
 
-def _linked(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """The same fault of a shared layer on several targets is one cause with consequences."""
-    first: dict[Cause, Finding] = {}
-    linked = []
-    for finding in findings:
-        root = first.setdefault(finding.cause, finding)
-        shared = finding.layer in SHARED_LAYERS and root.target != finding.target
-        linked.append(replace(finding, consequence_of=root.id) if shared else finding)
-    return tuple(linked)
-
-
 def _headline(verdict: Verdict, findings: tuple[Finding, ...], seen: Seen) -> str:
-    advice = (Layer.CONFIGURATION, Layer.MONITORING)
-    decisive = next((f for f in findings if f.layer not in advice and f.severity is not Severity.INFO), None)
-    if verdict is not Verdict.HEALTHY and decisive is not None:
-        return decisive.summary
-    if verdict is not Verdict.HEALTHY:
-        wrong = next((f.summary for f in findings if f.severity is Severity.CRITICAL), None)
-        return wrong or "the run ended before everything was measured; what was measured is in order"
-    parts = [_works(seen, target.name) for target in seen.question.targets]
-    return "; ".join(part for part in parts if part) or "nothing that was checked is out of order"
+    """The finding that the verdict rests on; where all is well, how fast it is."""
+    if verdict is Verdict.HEALTHY:
+        parts = [_works(seen, target.name) for target in seen.question.targets]
+        return "; ".join(part for part in parts if part) or "nothing that was checked is out of order"
+    of_target = _first(findings, Blame.TARGET)
+    if verdict is not Verdict.INCONCLUSIVE:
+        return of_target
+    cut_off = f"the run ended before everything was measured; {of_target or 'what was measured is in order'}"
+    return _first(findings, Blame.PROBE) or cut_off
+
+
+def _first(findings: tuple[Finding, ...], blame: Blame) -> str:
+    """The summary of the worst finding with this blame that is no consequence; empty where there is none."""
+    roots = (f for f in findings if f.consequence_of is None and f.severity is not Severity.INFO)
+    return next((f.summary for f in roots if CATALOGUE[f.cause].blame is blame), "")
 
 
 def _works(seen: Seen, target: str) -> str:
-    means = []
-    for group_ in seen.of(target, Check.CLOUDSQL):
-        times = [o.span.duration_s for o in group_.passed]
-        if times:
-            means.append(f"{group_.path} {seconds(sum(times) / len(times))}")
+    means = [
+        f"{connections.path} {seconds(_mean_s(connections))}"
+        for connections in seen.of(target, Check.CLOUDSQL)
+        if connections.passed
+    ]
     return f"{target} answers: {', '.join(means)} (mean connection time)" if means else ""
+
+
+def _mean_s(connections: PathEvidence) -> float:
+    return sum(o.span.duration_s for o in connections.passed) / len(connections.passed)

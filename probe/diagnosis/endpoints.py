@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from probe.diagnosis.evidence import PathEvidence
 from probe.model.cause import Cause
-from probe.model.facts import EgressFacts
 from probe.model.observation import Observation
-from probe.model.words import Check, Failure, Outcome, Path, Stage
+from probe.model.words import Failure, Outcome, Path, Stage
 
 ANSWERS = frozenset({Failure.REFUSED, Failure.RESET})
 """A refusal crossed the network and came back."""
@@ -34,7 +33,10 @@ class Comparison:
 
 
 def endpoints_in(observations: Iterable[Observation]) -> tuple[Endpoint, ...]:
-    """Every endpoint that answered or was silent, by address. Unix sockets are no network endpoints."""
+    """Every endpoint that answered or was silent, by address. Unix sockets are no network endpoints.
+
+    What answered the wait for egress did so before anything was measured: it has no ``endpoint`` here.
+    """
     owners: dict[str, set[str]] = {}
     answered: dict[str, list[str]] = {}
     silent: dict[str, list[str]] = {}
@@ -72,18 +74,9 @@ def compare(evidence: PathEvidence, endpoints: Iterable[Endpoint]) -> Comparison
 
 def _answer(observation: Observation) -> tuple[str, bool | None]:
     """Which endpoint it speaks of, and whether that answered; None: it does not tell."""
-    if observation.check is Check.EGRESS:
-        return _first_answer(observation)
     record = next((r for r in observation.stages if r.stage is Stage.TCP), None)
     if record is None or observation.endpoint is None or observation.path is Path.SOCKET:
         return "", None
     if record.outcome is Outcome.PASSED or record.failure in ANSWERS:
         return observation.endpoint, True
     return observation.endpoint, False if record.failure is Failure.TIMEOUT else None
-
-
-def _first_answer(observation: Observation) -> tuple[str, bool | None]:
-    """The endpoint that ended the wait. Where none did, the wait was the start's: nobody is silent by it."""
-    facts = (record.facts for record in observation.stages)
-    address = next((f.address for f in facts if isinstance(f, EgressFacts) and f.wait_s is not None), "")
-    return address, True if address else None

@@ -25,7 +25,7 @@ class PathEvidence:
 
     @cached_property
     def conceded(self) -> tuple[Observation, ...]:
-        """Attempts refused for their form alone, the first of each form in a round, with another to follow."""
+        """Attempts refused for their form: the first of each form in a round, where another followed."""
         first = {
             (observation.confirmation, form): observation
             for observation in reversed(self.observations)

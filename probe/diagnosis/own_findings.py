@@ -30,17 +30,17 @@ def probe_findings(seen: Seen) -> Iterator[Finding]:
     for group in seen.groups:
         crashed = [o for o in group.observations if o.outcome is Outcome.CRASHED]
         if crashed:
-            error = crashed[0].error
-            last_line = error.message.strip().splitlines()[-1] if error and error.message else "no message"
+            lines = [line for o in crashed if o.error for line in o.error.message.strip().splitlines()[-1:]]
             yield finding(
                 Cause.PROBE_CRASHED,
                 group.target,
-                f"{group.target}: the probe's {group.check} check crashed ({quoted(last_line)})",
+                f"{group.target}: the probe's {group.check} check crashed"
+                f"{f' ({quoted(lines[0])})' if lines else ''}",
                 [o.id for o in crashed],
                 path=group.path,
             )
-        elif group.observations and not group.valid:
-            reason = group.observations[-1].skip_reason
+        elif not group.valid:
+            reason = group.observations[-1].skip_reason or "no answer that tells anything"
             yield finding(
                 Cause.NOT_MEASURED,
                 group.target,
@@ -65,14 +65,13 @@ def delivery_findings(delivery: Delivery) -> tuple[Finding, ...]:
 
 
 def _undelivered(delivery: Delivery) -> Cause:
-    if delivery.written:
-        return Cause.METRICS_PARTLY_REFUSED
+    if delivery.failure is None:
+        return Cause.METRICS_PARTLY_REFUSED if delivery.written else Cause.METRICS_REFUSED
     by_failure = {
         Failure.TIMEOUT: Cause.METRICS_SILENT,
         Failure.FORBIDDEN: Cause.METRICS_REFUSED,
         Failure.UNAUTHENTICATED: Cause.METRICS_REFUSED,
         Failure.HTTP_BAD_REQUEST: Cause.METRICS_REFUSED,
         Failure.NOT_FOUND: Cause.METRICS_REFUSED,
-        None: Cause.METRICS_REFUSED,
     }
     return by_failure.get(delivery.failure, Cause.METRICS_UNAVAILABLE)

@@ -45,9 +45,7 @@ def path_cause(evidence: PathEvidence, endpoints: Iterable[Endpoint], started_at
     cause = cause_of(evidence.path, record.stage, record.failure)
     if cause is Cause.NETWORK_SILENT:
         comparison = compare(evidence, endpoints)
-        return PathCause(
-            cause=comparison.cause, evidence=evidence, record=record, compared=comparison.others
-        )
+        return PathCause(cause=comparison.cause, evidence=evidence, record=record, compared=comparison.others)
     if cause is Cause.LOGIN_BROKEN_OFF and _reset_in_proxy(evidence):
         cause = Cause.SERVER_PROXY_CLOSED  # cut with the SSLRequest and without it: it was not the SSLRequest
     expired_at = _expired_at(evidence, started_at) if cause in CUT_WITHOUT_A_REASON else ""

@@ -4,11 +4,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from probe.diagnosis.catalogue import CATALOGUE
-from probe.diagnosis.evidence import Endpoints, PathEvidence
+from probe.diagnosis.endpoints import Endpoint
+from probe.diagnosis.evidence import PathEvidence
+from probe.diagnosis.path_causes import PathCause, path_cause
 from probe.diagnosis.question import Question
+from probe.diagnosis.sentences import one_line
 from probe.model.cause import Cause
 from probe.model.report import Finding
 from probe.model.words import Check, Layer, Path, Severity
+
+MAX_SUMMARY = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,11 +22,21 @@ class Seen:
 
     question: Question
     groups: tuple[PathEvidence, ...]
-    endpoints: Endpoints
+    endpoints: tuple[Endpoint, ...]
 
     def of(self, target: str, check: Check) -> tuple[PathEvidence, ...]:
         """What one check saw of one target."""
         return tuple(g for g in self.groups if g.target == target and g.check is check)
+
+    def judged(self, target: str) -> tuple[PathEvidence, ...]:
+        """By what a target is judged: its connections; its routes where no connection gave an answer."""
+        connections, routes = self.of(target, Check.CLOUDSQL), self.of(target, Check.ROUTE)
+        answered = {group.path for group in connections if group.valid}
+        return connections + tuple(group for group in routes if group.path not in answered)
+
+    def cause(self, group: PathEvidence) -> PathCause | None:
+        """Why attempts of this group failed; None where none did."""
+        return path_cause(group, self.endpoints, self.question.started_at)
 
 
 def finding(
@@ -44,7 +59,7 @@ def finding(
         severity=severity or entry.severity,
         target=target,
         path=path,
-        summary=summary,
+        summary=one_line(summary, MAX_SUMMARY),
         action=entry.action,
         escalate=entry.escalate,
         evidence=tuple(dict.fromkeys(evidence)),

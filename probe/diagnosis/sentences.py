@@ -1,11 +1,17 @@
 """One sentence for a person, with the values seen. Times in seconds, three significant digits."""
 
+from collections.abc import Iterable
+
 from probe.diagnosis.path_causes import PathCause
 from probe.model.cause import Cause
+from probe.model.facts import DnsFacts
 from probe.model.observation import StageRecord
 from probe.model.words import Failure
 
 MAX_QUOTE = 200
+ALMOST_A_SECOND_S = 0.9995
+"""From here on rounded to a second."""
+THREE_DIGITS = 100
 
 WHAT: dict[Cause, str] = {
     Cause.CREDENTIALS_MISSING: "the probe has no Google credentials",
@@ -27,7 +33,7 @@ WHAT: dict[Cause, str] = {
     Cause.WRONG_REGION: "the settings name the wrong region",
     Cause.WRONG_ENGINE: "the instance does not run PostgreSQL",
     Cause.NO_ADDRESS_OF_TYPE: "the instance has no address of the wanted type",
-    Cause.NAME_NOT_FOUND: "the endpoint's name does not resolve",
+    Cause.NAME_NOT_FOUND: "the name of {name} does not resolve",
     Cause.NAME_SERVER_FAILED: "the name server fails",
     Cause.NAME_SERVER_SILENT: "the name server does not answer",
     Cause.CONNECTOR_OR_ROUTE_SILENT: (
@@ -35,10 +41,12 @@ WHAT: dict[Cause, str] = {
         "the VPC connector or the route is at fault, not the database"
     ),
     Cause.NETWORK_SILENT: (
-        "{endpoint} does not answer, and no other private endpoint tells whether "
-        "the VPC connector, the route or the instance is at fault"
+        "{endpoint} does not answer, and no other service's endpoint tells whether "
+        "the VPC connector, the route or the host is at fault"
     ),
-    Cause.ENDPOINT_SILENT: "{endpoint} does not answer while other private endpoints do: it alone is silent",
+    Cause.ENDPOINT_SILENT: (
+        "{endpoint} does not answer while other private endpoints do: it is at fault, not the VPC connector"
+    ),
     Cause.ENDPOINT_REFUSED: "{endpoint} refuses connections: the host answers and nothing listens there",
     Cause.ROUTE_MISSING: "there is no route to {endpoint}",
     Cause.NEIGHBOUR_UNREACHABLE: "the neighbour {endpoint} cannot be reached",
@@ -55,17 +63,14 @@ WHAT: dict[Cause, str] = {
     Cause.CLIENT_CERTIFICATE_UNTRUSTED: "{endpoint} does not trust the CA of the client certificate",
     Cause.CLIENT_CERTIFICATE_REJECTED: "{endpoint} rejects the client certificate",
     Cause.SERVER_PROXY_SILENT: "{endpoint} completes TLS and then stays silent",
-    Cause.SERVER_PROXY_CLOSED: (
-        "{endpoint} completes TLS and then cuts the connection without a reason: PostgreSQL behind "
-        "the server proxy is down, or the client certificate was refused without an alert"
-    ),
+    Cause.SERVER_PROXY_CLOSED: "{endpoint} completes TLS and then cuts the connection without a reason",
     Cause.SERVER_PROXY_PROTOCOL: "{endpoint} answers inside TLS with something that is not PostgreSQL",
     Cause.DATABASE_DOWN: "PostgreSQL is not running: the server proxy has nobody to pass on to",
     Cause.DATABASE_SILENT: "PostgreSQL accepts connections and answers on no path: it hangs",
     Cause.DATABASE_STARTING: "PostgreSQL is starting up",
     Cause.DATABASE_STOPPING: "PostgreSQL is shutting down",
     Cause.DATABASE_NOT_ACCEPTING: "PostgreSQL does not accept connections in its present state",
-    Cause.LOGIN_SILENT: "PostgreSQL answers and the login never ends",
+    Cause.LOGIN_SILENT: "everything before the login works, and the login never ends",
     Cause.LOGIN_BROKEN_OFF: "the connection is cut during the login",
     Cause.LOGIN_PROTOCOL: "what answers the login is not PostgreSQL's protocol",
     Cause.LOGIN_REJECTED: "PostgreSQL rejects the login",
@@ -86,17 +91,69 @@ WHAT: dict[Cause, str] = {
 """What is wrong, after the target's name and before what was seen."""
 
 
-def sentence(cause: Cause, items: tuple[PathCause, ...], *, remark: str = "", endpoint: str = "") -> str:
-    """``TARGET: WHAT (STAGE: SEEN; n of m attempts on PATHS[; remark])``."""
+UNDECIDED: dict[Cause, str] = {
+    Cause.ADMIN_API_SILENT: "Google's API or the way out to it is at fault",
+    Cause.SERVER_PROXY_SILENT: "the server proxy or PostgreSQL behind it hangs",
+    Cause.SERVER_PROXY_CLOSED: (
+        "PostgreSQL behind the server proxy is down, or the client certificate was refused without an alert"
+    ),
+}
+"""Where several explanations fit and nothing else in the run decides between them."""
+
+
+def sentence(
+    cause: Cause,
+    items: tuple[PathCause, ...],
+    *,
+    remark: str = "",
+    endpoint: str = "",
+    narrowed: bool = False,
+) -> str:
+    """``TARGET: WHAT (STAGE: SEEN; n of m attempts failed on PATHS[; also OTHERS][; remark])``.
+
+    ``narrowed``: the rest of the run has decided between several explanations.
+    """
     first = items[0]
-    what = WHAT[cause].format(endpoint=first.evidence.endpoint or endpoint or "the endpoint")
+    what = WHAT[cause].format(
+        endpoint=first.evidence.endpoint or endpoint or "the endpoint", name=_name(first.record, endpoint)
+    )
+    what = f"at times {what}" if first.at_times else what
+    what += f": {UNDECIDED[cause]}" if cause in UNDECIDED and not narrowed else ""
+    seen = [f"{first.record.stage}: {what_was_seen(first.record)}", _share(items)]
+    others = ", ".join(_other_failures(items))
+    seen += [f"also {others}"] if others else []
+    seen += [f"the client certificate was valid until {first.expired_at}"] if first.expired_at else []
+    seen += [remark] if remark else []
+    return f"{first.evidence.target}: {what} ({'; '.join(seen)})"
+
+
+def _share(items: tuple[PathCause, ...]) -> str:
     failed = sum(len(item.evidence.failed) for item in items)
     attempts = sum(len(item.evidence.valid) for item in items)
     paths = ", ".join(dict.fromkeys(str(item.evidence.path) for item in items if item.evidence.path))
-    seen = [f"{first.record.stage}: {what_was_seen(first.record)}"]
-    seen.append(f"{failed} of {attempts} attempts failed" + (f" on {paths}" if paths else ""))
-    seen += [remark] if remark else []
-    return f"{first.evidence.target}: {what} ({'; '.join(seen)})"
+    return f"{failed} of {attempts} attempts failed" + (f" on {paths}" if paths else "")
+
+
+def _other_failures(items: tuple[PathCause, ...]) -> Iterable[str]:
+    """How attempts failed that did not fail like the one that is told, each way once."""
+    told = (items[0].record.stage, items[0].record.failure)
+    others = {
+        (item.evidence.path, record.stage, record.failure): None
+        for item in items
+        for observation in item.evidence.failed
+        if (record := observation.failed_stage) and (record.stage, record.failure) != told
+    }
+    several = len(items) > 1
+    return [
+        f"{path} {stage} {failure}" if several else f"{stage} {failure}" for path, stage, failure in others
+    ]
+
+
+def _name(record: StageRecord, endpoint: str) -> str:
+    """Whose name did not resolve."""
+    if isinstance(record.facts, DnsFacts):
+        return record.facts.name
+    return endpoint or "the Admin API"
 
 
 def what_was_seen(record: StageRecord) -> str:
@@ -111,10 +168,16 @@ def what_was_seen(record: StageRecord) -> str:
 
 def quoted(words: str) -> str:
     """Somebody else's words on one line, bounded and without control characters."""
+    return f'"{one_line(words, MAX_QUOTE)}"'
+
+
+def one_line(words: str, most: int) -> str:
+    """At most this many characters, all of them printable."""
     line = " ".join("".join(c if c.isprintable() else " " for c in words).split())
-    return f'"{line[: MAX_QUOTE - 1] + "…" if len(line) > MAX_QUOTE else line}"'
+    return line[: most - 1] + "…" if len(line) > most else line
 
 
 def seconds(value_s: float) -> str:
-    """``2.5 ms``, ``1.25 s``."""
-    return f"{value_s * 1000:.3g} ms" if value_s < 1 else f"{value_s:.3g} s"
+    """``2.5 ms``, ``1.25 s``, ``1234 s``."""
+    value, unit = (value_s * 1000, "ms") if value_s < ALMOST_A_SECOND_S else (value_s, "s")
+    return f"{value:.0f} {unit}" if value >= THREE_DIGITS else f"{value:.3g} {unit}"

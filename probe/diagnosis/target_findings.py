@@ -1,120 +1,151 @@
 """What is wrong on the way to one target."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from probe.diagnosis.catalogue import CATALOGUE
 from probe.diagnosis.evidence import PathEvidence
-from probe.diagnosis.path_causes import path_cause
+from probe.diagnosis.path_causes import PathCause
 from probe.diagnosis.seen import Seen, finding
 from probe.diagnosis.sentences import seconds, sentence, what_was_seen
 from probe.diagnosis.triangulation import Explanation, explain
 from probe.model.cause import Cause
+from probe.model.facts import AdminApiFacts
 from probe.model.report import Finding
 from probe.model.target import Target, primary_path
-from probe.model.words import Check, Failure, Outcome, Path, Severity, Stage
+from probe.model.words import Check, Failure, Layer, Path, Severity, Stage
+
+SEVERITIES = tuple(Severity)
+
+LAYER_OF_STAGE = {
+    Stage.ADMIN_API: Layer.ADMIN_API,
+    Stage.CERTIFICATE: Layer.ADMIN_API,
+    Stage.DNS: Layer.DNS,
+    Stage.TCP: Layer.NETWORK,
+    Stage.TLS: Layer.SERVER_PROXY,
+    Stage.PROXY: Layer.SERVER_PROXY,
+    Stage.LOGIN: Layer.DATABASE,
+    Stage.QUERY: Layer.DATABASE,
+}
+"""Where the time of a slow connection went."""
 
 
 def target_findings(seen: Seen, target: Target) -> Iterator[Finding]:
     """What is wrong on the way to one target."""
-    measured = seen.of(target.name, Check.CLOUDSQL)
-    routes = seen.of(target.name, Check.ROUTE)
-    paths = {group.path for group in measured if group.valid}
-    judged = measured + tuple(group for group in routes if group.path not in paths)
-    failing = [c for g in judged if (c := path_cause(g, seen.endpoints, seen.question.started_at))]
-    passing = [g.path for g in measured if g.path and g.valid and not g.failed]
-    for explanation in explain(failing, passing=passing, primary=primary_path(target)):
-        yield _failing(seen, target, explanation, routes)
-    yield from _intermittent_routes(seen, target, routes, {item.cause for item in failing}, paths)
-    yield from _concessions(measured)
-    yield from _slow(seen, measured)
+    connections = seen.of(target.name, Check.CLOUDSQL)
+    failing = [cause for group in seen.judged(target.name) if (cause := seen.cause(group))]
+    passing = [group.path for group in connections if group.path and group.valid and not group.failed]
+    explanations = explain(
+        failing,
+        passing=passing,
+        primary=primary_path(target),
+        public_address=_public_address(seen, target.name),
+    )
+    for explanation in explanations:
+        yield _failing(seen, target, explanation)
+    yield from _intermittent_routes(seen, target, failing, passing)
+    yield from _concessions(connections)
+    yield from _slow(seen, connections)
 
 
-def _failing(
-    seen: Seen, target: Target, explanation: Explanation, routes: tuple[PathEvidence, ...]
-) -> Finding:
-    evidence = [o.id for item in explanation.paths for o in (*item.evidence.conceded, *item.evidence.failed)]
-    paths = {item.evidence.path for item in explanation.paths}
-    at_tcp = {item.evidence.path for item in explanation.paths if item.record.stage is Stage.TCP}
-    evidence += [o.id for route in routes if route.path in at_tcp for o in route.failed]
-    remark = _remark(seen, explanation)
-    first = explanation.paths[0].evidence
-    primary = primary_path(target) in paths
+def _failing(seen: Seen, target: Target, explanation: Explanation) -> Finding:
     return finding(
         explanation.cause,
         target.name,
-        sentence(explanation.cause, explanation.paths, remark=remark),
-        evidence + _compared_with(seen, target, explanation.cause),
-        path=first.path,
-        severity=_severity(explanation.cause, primary=primary, refuted=first.refuted),
+        sentence(
+            explanation.cause,
+            explanation.paths,
+            remark=_remark(seen, explanation),
+            narrowed=explanation.narrowed,
+        ),
+        _evidence(seen, target, explanation),
+        path=explanation.paths[0].evidence.path,
+        severity=min((_severity(seen, target, i.evidence) for i in explanation.paths), key=SEVERITIES.index),
         layer=explanation.layer,
     )
 
 
-def _severity(cause: Cause, *, primary: bool, refuted: bool) -> Severity:
-    severity = CATALOGUE[cause].severity
-    weaker = severity is Severity.CRITICAL and (refuted or not primary)
-    return Severity.WARNING if weaker else severity
+def _severity(seen: Seen, target: Target, evidence: PathEvidence) -> Severity:
+    """As far as the path still works, and as far as the target depends on it."""
+    thresholds, ratio = seen.question.thresholds, evidence.success_ratio or 0.0
+    if evidence.refuted(thresholds.success_ratio_down):
+        return Severity.WARNING
+    if ratio > thresholds.success_ratio_healthy:
+        return Severity.INFO
+    primary = evidence.path is primary_path(target)
+    return Severity.CRITICAL if primary and ratio < thresholds.success_ratio_down else Severity.WARNING
 
 
 def _remark(seen: Seen, explanation: Explanation) -> str:
     remarks = [explanation.remark] if explanation.remark else []
-    evidence = explanation.paths[0].evidence
-    if evidence.refuted:
+    first = explanation.paths[0]
+    if first.evidence.refuted(seen.question.thresholds.success_ratio_down):
         remarks.append("not confirmed: measured again after the pause it went better")
-    if explanation.cause is Cause.ENDPOINT_SILENT:
-        remarks.append("answering: " + ", ".join(sorted(seen.endpoints.answering)))
-    if explanation.cause is Cause.CONNECTOR_OR_ROUTE_SILENT:
-        name = seen.question.connector_name
-        remarks.append("silent: " + ", ".join(sorted(seen.endpoints.silent)))
-        remarks += [f"connector {name}"] if name else []
+    if first.compared:
+        verb = "answering" if explanation.cause is Cause.ENDPOINT_SILENT else "silent as well"
+        remarks.append(f"{verb}: {', '.join(endpoint.address for endpoint in first.compared)}")
+    if explanation.cause is Cause.CONNECTOR_OR_ROUTE_SILENT and seen.question.connector_name:
+        remarks.append(f"connector {seen.question.connector_name}")
     return "; ".join(remarks)
 
 
-def _compared_with(seen: Seen, target: Target, cause: Cause) -> list[str]:
-    """Observations of others that a cause rests on: who answered, or was silent too."""
-    if cause not in (Cause.ENDPOINT_SILENT, Cause.CONNECTOR_OR_ROUTE_SILENT):
-        return []
-    others = (g for g in seen.groups if g.target != target.name and g.check in (Check.ROUTE, Check.EGRESS))
-    wanted = Outcome.PASSED if cause is Cause.ENDPOINT_SILENT else Outcome.FAILED
-    return [o.id for group in others for o in group.observations if o.outcome is wanted]
+def _evidence(seen: Seen, target: Target, explanation: Explanation) -> Iterator[str]:
+    """The failed attempts, the routes that show the same, and those of others that the cause rests on."""
+    for item in explanation.paths:
+        yield from (o.id for o in (*item.evidence.conceded, *item.evidence.failed))
+    at_tcp = {item.evidence.path for item in explanation.paths if item.record.stage is Stage.TCP}
+    for route in seen.of(target.name, Check.ROUTE):
+        yield from (o.id for o in route.failed if route.path in at_tcp)
+    for item in explanation.paths:
+        for endpoint in item.compared:
+            yield from endpoint.silent or endpoint.answered[:1]
+
+
+def _public_address(seen: Seen, target: str) -> bool | None:
+    """Whether the instance has a public address; None: the Admin API did not tell."""
+    types = [
+        record.facts.address_types
+        for group in seen.of(target, Check.CLOUDSQL)
+        for observation in group.observations
+        for record in observation.stages
+        if isinstance(record.facts, AdminApiFacts) and record.facts.address_types
+    ]
+    return "PRIMARY" in types[0] if types else None
 
 
 def _intermittent_routes(
-    seen: Seen,
-    target: Target,
-    routes: tuple[PathEvidence, ...],
-    known: set[Cause],
-    measured: set[Path | None],
+    seen: Seen, target: Target, failing: list[PathCause], passing: list[Path]
 ) -> Iterator[Finding]:
     """TCP attempts that failed where connections over the same path were judged by themselves."""
-    for group in routes:
-        if group.path not in measured:
-            continue
-        item = path_cause(group, seen.endpoints, seen.question.started_at)
-        if item is None or item.cause in known or _explained_by_connections(group, known):
-            continue
+    judged = seen.judged(target.name)
+    by_cause: dict[Cause, list[PathCause]] = {}
+    for group in seen.of(target.name, Check.ROUTE):
+        item = seen.cause(group) if group not in judged else None
+        if item and not _explained(item, failing):
+            by_cause.setdefault(item.cause, []).append(item)
+    for cause, items in by_cause.items():
+        through = all(item.evidence.path in passing for item in items)
         yield finding(
-            item.cause,
+            cause,
             target.name,
-            sentence(item.cause, (item,), remark="connections for the database check went through"),
-            [o.id for o in group.failed],
-            path=group.path,
+            sentence(cause, tuple(items), remark="connections for the database check went through" * through),
+            [o.id for item in items for o in item.evidence.failed],
+            path=items[0].evidence.path,
             severity=Severity.WARNING,
         )
 
 
-def _explained_by_connections(group: PathEvidence, known: set[Cause]) -> bool:
-    record = group.decisive
-    return bool(known) and record is not None and record.stage is not Stage.TCP
+def _explained(route: PathCause, failing: Iterable[PathCause]) -> bool:
+    """Whether the connections have found the same, or failed themselves before a connect."""
+    same_path = any(item.evidence.path is route.evidence.path for item in failing)
+    before_tcp = route.record.stage is not Stage.TCP
+    return (before_tcp and same_path) or any(item.cause is route.cause for item in failing)
 
 
-def _concessions(measured: tuple[PathEvidence, ...]) -> Iterator[Finding]:
+def _concessions(connections: tuple[PathEvidence, ...]) -> Iterator[Finding]:
     """What a server refused for its form and did without."""
-    for group in measured:
-        for observation in group.conceded:
+    for group in connections:
+        for observation in group.conceded if group.passed else ():
             record = observation.failed_stage
-            if record is None or not group.passed:
-                continue
+            assert record is not None  # noqa: S101 - what was refused failed
             by_form = record.failure is Failure.PARAMETER_REFUSED
             cause = Cause.PARAMETERS_REFUSED if by_form else Cause.SSLREQUEST_REFUSED
             what = "the start-up parameters" if by_form else "the SSLRequest inside TLS"
@@ -127,32 +158,36 @@ def _concessions(measured: tuple[PathEvidence, ...]) -> Iterator[Finding]:
             )
 
 
-def _slow(seen: Seen, measured: tuple[PathEvidence, ...]) -> Iterator[Finding]:
+def _slow(seen: Seen, connections: tuple[PathEvidence, ...]) -> Iterator[Finding]:
     thresholds = seen.question.thresholds
     limit_s = thresholds.connection_single_ratio * seen.question.connection_s
-    for group in measured:
+    for group in connections:
         times = [o.span.duration_s for o in group.passed]
         if not times:
             continue
         mean_s, longest_s = sum(times) / len(times), max(times)
         if mean_s <= thresholds.connection_mean_s and longest_s <= limit_s:
             continue
+        stage, stage_s = _slowest_stage(group)
         yield finding(
             Cause.SLOW_CONNECTION,
             group.target,
             f"{group.target}: connections over {group.path} take {seconds(mean_s)} on average and "
             f"{seconds(longest_s)} at most (thresholds {seconds(thresholds.connection_mean_s)} and "
-            f"{seconds(limit_s)}); {_slowest_stage(group)}",
+            f"{seconds(limit_s)}); the slowest stage is {stage} with {seconds(stage_s)}",
             [o.id for o in group.passed],
             path=group.path,
+            layer=LAYER_OF_STAGE[stage],
         )
 
 
-def _slowest_stage(group: PathEvidence) -> str:
+def _slowest_stage(group: PathEvidence) -> tuple[Stage, float]:
+    """By its mean over the attempts that passed, in seconds."""
     totals: dict[Stage, float] = {}
     for observation in group.passed:
         for record in observation.stages:
-            if record.span:
-                totals[record.stage] = totals.get(record.stage, 0.0) + record.span.duration_s
+            totals[record.stage] = totals.get(record.stage, 0.0) + (
+                record.span.duration_s if record.span else 0.0
+            )
     stage, total_s = max(totals.items(), key=lambda item: item[1])
-    return f"the slowest stage is {stage} with {seconds(total_s / len(group.passed))}"
+    return stage, total_s / len(group.passed)

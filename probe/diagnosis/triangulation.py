@@ -12,9 +12,7 @@ BEFORE_THE_INSTANCE = frozenset({Stage.ADMIN_API, Stage.CERTIFICATE, Stage.DNS})
 BUILT_IN_SOCKET_GONE = frozenset({Cause.BUILT_IN_SOCKET_MISSING, Cause.BUILT_IN_SOCKET_REFUSED})
 GONE_BEHIND_A_PROXY = frozenset({Cause.SERVER_PROXY_CLOSED, Cause.LOGIN_BROKEN_OFF})
 SIGNS_OF_A_STOPPED_SERVER = (
-    GONE_BEHIND_A_PROXY
-    | BUILT_IN_SOCKET_GONE
-    | {Cause.ENDPOINT_REFUSED, Cause.TLS_CLOSED, Cause.TLS_RESET}
+    GONE_BEHIND_A_PROXY | BUILT_IN_SOCKET_GONE | {Cause.ENDPOINT_REFUSED, Cause.TLS_CLOSED, Cause.TLS_RESET}
 )
 SILENT_AFTER_TCP = frozenset({Cause.SERVER_PROXY_SILENT, Cause.TLS_SILENT, Cause.LOGIN_SILENT})
 BEYOND_A_PROXY = GONE_BEHIND_A_PROXY | {
@@ -73,22 +71,21 @@ def explain(
 ) -> tuple[Explanation, ...]:
     """The fewest causes that explain every failing path of one target, the primary path's first.
 
-    ``public_address``: whether the instance has one, which is where Cloud Run's socket leads; None: not known.
+    ``public_address``: whether the instance has one, where Cloud Run's socket then leads; None: not known.
     """
     ordered = tuple(sorted(failing, key=lambda item: item.evidence.path is not primary))
     working = tuple(passing)
     combined = None if working else _server_down(ordered) or _server_silent(ordered)
+    explained = combined.paths if combined else ()
     by_cause: dict[Cause, list[PathCause]] = {}
     for item in ordered:
-        by_cause.setdefault(combined.cause if combined and item in combined.paths else item.cause, []).append(
-            item
-        )
-    return tuple(
-        combined
-        if combined and combined.cause is cause
-        else _alone(cause, tuple(items), working, public_address)
-        for cause, items in by_cause.items()
-    )
+        if item not in explained:
+            by_cause.setdefault(item.cause, []).append(item)
+    explanations = [combined] if combined else []
+    explanations += [
+        _alone(cause, tuple(items), working, public_address) for cause, items in by_cause.items()
+    ]
+    return tuple(sorted(explanations, key=lambda e: e.paths[0].evidence.path is not primary))
 
 
 def _server_down(failing: tuple[PathCause, ...]) -> Explanation | None:
@@ -135,25 +132,24 @@ def _alone(
         remark += f", which {leads} over the instance's public address and not through the VPC connector"
     elif cause in NOT_REACHED:
         remark += ", so PostgreSQL answers"
-    proxy = _proxy_to_blame(cause, paths, public_address)
-    if proxy:
-        layer, words = proxy
-        remark += f": {words}"
-    return Explanation(cause=cause, paths=items, layer=layer, remark=remark, narrowed=bool(proxy))
+    proxy, words = _behind_a_proxy(cause, paths, public_address)
+    return Explanation(
+        cause=cause, paths=items, layer=proxy or layer, remark=remark + words, narrowed=proxy is not None
+    )
 
 
-def _proxy_to_blame(
+def _behind_a_proxy(
     cause: Cause, paths: set[Path | None], public_address: bool | None
-) -> tuple[Layer, str] | None:
-    """The proxy of a path that breaks behind it, while PostgreSQL answers on another."""
+) -> tuple[Layer | None, str]:
+    """The proxy to blame for a path that breaks behind it while PostgreSQL answers on another."""
     if cause not in BEYOND_A_PROXY:
-        return None
+        return None, ""
     if paths == {Path.CONNECTOR}:
-        refusal = ", or refused the client certificate without an alert"
-        return Layer.SERVER_PROXY, "the server proxy is at fault" + (
-            refusal if cause is Cause.SERVER_PROXY_CLOSED else ""
-        )
-    if paths == {Path.SOCKET}:
-        way = ", which leads over the instance's public address and not through the VPC connector"
-        return Layer.BUILT_IN_PROXY, "the built-in proxy is at fault" + (way if public_address else "")
-    return None
+        refusal = cause is Cause.SERVER_PROXY_CLOSED
+        words = ", or refused the client certificate without an alert" if refusal else ""
+        return Layer.SERVER_PROXY, f": the server proxy is at fault{words}"
+    if paths != {Path.SOCKET} or public_address is None:
+        return None, ""
+    if public_address:
+        return None, "; this path leads over the instance's public address, not through the VPC connector"
+    return Layer.BUILT_IN_PROXY, ": the built-in proxy is at fault"

@@ -23,6 +23,8 @@ if sys.modules["httpx._main"] is None:
     del sys.modules["httpx._main"]
 
 MAX_BODY_BYTES = 1024 * 1024
+MAX_NAME = 255
+"""Characters of a region, a version or an address: they are kept as evidence."""
 ADDRESS_TYPES = {"private": "PRIVATE", "public": "PRIMARY", "psc": "PSC"}
 
 STATUS_FAILURES = {
@@ -92,7 +94,7 @@ class AdminApi:
         path = f"projects/{name.project}/instances/{name.instance}/connectSettings"
         answer = self._call("GET", path, token, deadline, learn_status)
         addresses = _addresses(answer)
-        region, version = _text(answer, "region"), _text(answer, "databaseVersion")
+        region, version = _name(answer, "region"), _name(answer, "databaseVersion")
         trace.learn(
             AdminApiFacts(
                 endpoint=self._endpoint,
@@ -100,7 +102,7 @@ class AdminApi:
                 http_status=200,
                 region=region,
                 database_version=version,
-                address_types=tuple(addresses),
+                address_types=tuple(kind for kind in addresses if kind in ADDRESS_TYPES.values()),
             )
         )
         return _settings(answer, name, ip_type, region=region, version=version, addresses=addresses)
@@ -176,8 +178,6 @@ def _exchange(client: httpx.Client, request: httpx.Request) -> tuple[int, bytes]
 
 
 def _http_failure(error: Exception) -> StageFailure | None:
-    if isinstance(error, httpx.TimeoutException):
-        return StageFailure(Failure.TIMEOUT, error_facts(error))
     known = as_failure(error)
     if known is None and isinstance(error, httpx.RemoteProtocolError):
         early = "disconnected" in str(error) or "closed" in str(error)  # httpx has no type for it
@@ -213,6 +213,13 @@ def _text(answer: dict[str, Any], key: str) -> str:
     if not isinstance(value, str) or not value:
         raise stage_failure(Failure.MALFORMED, f"the answer has no {key!r}")
     return value
+
+
+def _name(answer: dict[str, Any], key: str) -> str:
+    text = _text(answer, key)
+    if len(text) > MAX_NAME:
+        raise stage_failure(Failure.MALFORMED, f"{key!r} has more than {MAX_NAME} characters")
+    return text
 
 
 def _addresses(answer: dict[str, Any]) -> dict[str, str]:
@@ -256,7 +263,9 @@ def _settings(
         raise stage_failure(Failure.NO_ADDRESS, f"no {wanted} address; it has: {have}")
     authority = answer.get("serverCaCert")
     server_ca_pem = _text(authority if isinstance(authority, dict) else {}, "cert")
-    return ConnectSettings(address=addresses[wanted], server_ca_pem=server_ca_pem, database_version=version)
+    return ConnectSettings(
+        address=_name(addresses, wanted), server_ca_pem=server_ca_pem, database_version=version
+    )
 
 
 def _expires_at(pem: str) -> str:

@@ -22,6 +22,8 @@ from probe.model.words import Failure, Stage
 T = TypeVar("T")
 
 QUERY = "SELECT 1"
+MAX_VERSION = 100
+"""Characters of the server's version that are kept."""
 GOODBYE_S = 1.0
 """The most that closing a session may take."""
 
@@ -53,7 +55,7 @@ def login(
             ssl_context=False,
         ),
     )
-    version = connection.parameter_statuses.get("server_version")
+    version = connection.parameter_statuses.get("server_version", "")[:MAX_VERSION] or None
     facts = LoginFacts(
         user=user, database=database, server_version=version, backend_pid=connection.backend_pid
     )

@@ -30,6 +30,8 @@ class Equipment:
     password: str | None = field(repr=False)
     private_context: ssl.SSLContext | None = None
     """For the private_ip path; None: without TLS."""
+    any_curve_context: ssl.SSLContext | None = None
+    """The same, offering every curve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Concessions:
 
     ssl_request: bool = True
     start_parameters: bool = True
+    one_curve: bool = True
+    """Offer PostgreSQL's usual curve alone, which saves a round trip."""
 
 
 FULL = Concessions()
@@ -85,10 +89,13 @@ def private_ip(trace: Trace, target: Target, equipment: Equipment, concessions: 
     plain = tcp.connect(trace, address, target.port, timeouts.tcp_s)
     try:
         stream: AnyStream = plain
-        if equipment.private_context is None:
+        context = equipment.private_context
+        if context is not None and not concessions.one_curve:  # never down to no TLS at all
+            context = equipment.any_curve_context or context
+        if context is None:
             trace.skip(Stage.TLS, SkipReason.SWITCHED_OFF)
         else:
-            stream = tls.upgrade(trace, plain, equipment.private_context, host, timeouts.tls_s)
+            stream = tls.upgrade(trace, plain, context, host, timeouts.tls_s)
         _log_in_and_query(trace, stream, _Way(target, equipment, concessions, token), local=False)
     finally:
         plain.close()

@@ -1,9 +1,11 @@
 """Stages ``tls`` and ``proxy``: handshakes, and the one SSLRequest."""
 
+import contextlib
+import os
 import ssl
 import struct
 import tempfile
-from pathlib import Path
+from collections.abc import Iterator
 
 from probe.dial.clock import Trace
 from probe.dial.failures import stage_failure
@@ -14,7 +16,7 @@ from probe.model.words import Failure, Stage
 
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 CURVE = "prime256v1"
-"""What the servers take: any other first offer costs a round trip more (HelloRetryRequest)."""
+"""What PostgreSQL takes by default: any other first offer costs a round trip more (HelloRetryRequest)."""
 
 
 def connector_context(*, server_ca_pem: str, certificate_pem: str, key_pem: str) -> ssl.SSLContext:
@@ -22,20 +24,39 @@ def connector_context(*, server_ca_pem: str, certificate_pem: str, key_pem: str)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.set_ecdh_curve(CURVE)
     context.load_verify_locations(cadata=server_ca_pem)
-    with tempfile.TemporaryDirectory(prefix="probe-") as folder:  # mode 700, and gone after the load
-        chain = Path(folder) / "chain.pem"
-        chain.write_text(key_pem + certificate_pem, encoding="utf-8")
+    with _as_file(key_pem + certificate_pem) as chain:
         context.load_cert_chain(chain)
     return context
 
 
-def private_context(*, server_ca_pem: str | None) -> ssl.SSLContext:
-    """For PostgreSQL's own port: ``require`` without a CA, ``verify-ca`` with one; never the name."""
+@contextlib.contextmanager
+def _as_file(text: str) -> Iterator[str]:
+    """A file that only this process can read, since OpenSSL takes no key from memory; gone afterwards.
+
+    In memory where Linux offers it: a container's file system may be read-only.
+    """
+    if hasattr(os, "memfd_create"):
+        with os.fdopen(os.memfd_create("chain"), "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            yield f"/proc/self/fd/{file.fileno()}"
+    else:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            yield file.name
+
+
+def private_context(*, server_ca_pem: str | None, curve: str | None = CURVE) -> ssl.SSLContext:
+    """For PostgreSQL's own port: ``require`` without a CA, ``verify-ca`` with one; never the name.
+
+    ``curve`` None offers every curve, for a server that does not take the usual one.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
-    context.set_ecdh_curve(CURVE)
+    if curve is not None:
+        context.set_ecdh_curve(curve)
     if server_ca_pem is None:
         context.verify_mode = ssl.CERT_NONE
     else:

@@ -20,7 +20,7 @@ from probe.sandbox.listener import Listener
 from probe.sandbox.packets import error_response, message
 from probe.sandbox.server_proxy import proxy_context
 from probe.sandbox.silence import Silence
-from probe.sandbox.streams import TlsStream as TlsPeer
+from probe.sandbox.streams import TlsStream
 
 Serve = Callable[[socket.socket], None]
 Address = tuple[str, int]
@@ -224,6 +224,20 @@ def server_context(*, client_certificate: bool = False, signer: Authority | None
 
 def sign(public_key_pem: str) -> str:
     return client_signer(authority())(public_key_pem)
+
+
+class TlsPeer(TlsStream):
+    """The server's side; what the client sent right behind its handshake is the first to be received."""
+
+    _early = b""
+
+    def handshake(self, *, alerts: bool = True) -> bytes:
+        self._early = super().handshake(alerts=alerts)
+        return self._early
+
+    def receive(self) -> bytes | None:
+        early, self._early = self._early, b""
+        return early or super().receive()
 
 
 def in_tls(serve: Callable[[TlsPeer], None], context: ssl.SSLContext) -> Serve:

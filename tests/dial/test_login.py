@@ -9,7 +9,7 @@ from pg8000.exceptions import InterfaceError
 
 from probe.dial.clock import Trace
 from probe.dial.failures import StageFailure, as_failure
-from probe.dial.login import GOODBYE_S, QUERY, Session, login
+from probe.dial.login import GOODBYE_S, MAX_VERSION, QUERY, Session, login
 from probe.dial.stream import CHUNK_BYTES, MAX_RECEIVED_BYTES, AnyStream
 from probe.model.facts import LoginFacts, QueryFacts
 from probe.model.words import Failure, Outcome, Stage
@@ -160,6 +160,16 @@ def test_a_pooler_that_names_no_server_process_is_no_failure(key: bytes, pid: in
     with stream_to(answers(AUTHENTICATION_OK + message(b"K", key) + READY)) as stream:
         log_in(stream, attempt)
     assert attempt.records()[-1].facts == LoginFacts(user=USER, database="netra", backend_pid=pid)
+
+
+def test_a_version_without_end_is_cut() -> None:
+    attempt = trace()
+    endless = message(b"S", b"server_version\0" + b"9" * 60000 + b"\0")
+    with stream_to(answers(AUTHENTICATION_OK + endless + READY), budget_s=2) as stream:
+        log_in(stream, attempt)
+    facts = attempt.records()[-1].facts
+    assert isinstance(facts, LoginFacts)
+    assert facts.server_version == "9" * MAX_VERSION
 
 
 # Time and size
@@ -359,6 +369,17 @@ def test_a_unix_socket_whose_other_end_left_without_a_word_is_reset() -> None:
 def test_a_session_that_was_terminated_before_its_query_says_so_on_a_unix_socket() -> None:
     with unix_stream_to(lambda server: server.sendall(LOGGED_IN + error("57P01", "bye"))) as stream:
         assert failure_of(query, stream, trace()) is Failure.TERMINATED
+
+
+def test_a_budget_that_is_used_up_sends_nothing() -> None:
+    with stream_to(silent) as stream:
+        assert failure_of(lambda: log_in(stream, budget_s=0)) is Failure.TIMEOUT
+
+
+def test_a_text_that_cannot_be_sent_is_our_own_fault() -> None:
+    with stream_to(silent) as stream, pytest.raises(UnicodeEncodeError) as caught:
+        log_in(stream, parameters={"x": "\ud800"})
+    assert as_failure(caught.value) is None
 
 
 def test_a_wrong_argument_is_our_own_fault() -> None:

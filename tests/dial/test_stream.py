@@ -1,3 +1,4 @@
+import queue
 import socket
 import ssl
 import struct
@@ -11,9 +12,9 @@ from probe.dial.clock import Deadline
 from probe.dial.failures import StageFailure
 from probe.dial.stream import CHUNK_BYTES, MAX_RECEIVED_BYTES, Stream, TlsStream
 from probe.model.words import Failure
-from probe.sandbox.streams import TlsStream as TlsPeer
 from tests.dial.peers import (
     BUDGET_S,
+    TlsPeer,
     authority,
     bounded_by,
     closes,
@@ -165,7 +166,7 @@ def test_a_flood_inside_tls_ends_at_the_bound() -> None:
 
 
 def test_our_alert_tells_the_server_why_we_left() -> None:
-    heard: list[str] = []
+    heard: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def listens(client: socket.socket) -> None:
         peer = TlsPeer(client, server_context())
@@ -173,7 +174,7 @@ def test_our_alert_tells_the_server_why_we_left() -> None:
             peer.handshake()
             peer.receive()
         except ssl.SSLError as error:
-            heard.append(error.reason)
+            heard.put(error.reason)
 
     with stream_to(listens, budget_s=2) as stream:
         trusting_nobody = tls.private_context(server_ca_pem=None)
@@ -181,7 +182,7 @@ def test_our_alert_tells_the_server_why_we_left() -> None:
         secure = TlsStream(stream, trusting_nobody, "127.0.0.1")
         with pytest.raises(ssl.SSLCertVerificationError):
             secure.handshake()
-    assert heard == ["TLSV1_ALERT_UNKNOWN_CA"]
+        assert heard.get(timeout=2) == "TLSV1_ALERT_UNKNOWN_CA"
 
 
 def test_a_server_that_is_gone_before_our_alert_does_not_hide_our_reason() -> None:

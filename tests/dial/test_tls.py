@@ -14,10 +14,10 @@ from probe.dial.stream import Stream, TlsStream
 from probe.model.facts import ProxyFacts, TlsFacts
 from probe.model.words import Failure, Outcome, Stage
 from probe.sandbox.certificates import client_signer, make_authority
-from probe.sandbox.streams import TlsStream as TlsPeer
 from tests.dial.peers import (
     BUDGET_S,
     Serve,
+    TlsPeer,
     answers,
     authority,
     bounded_by,
@@ -186,6 +186,22 @@ def test_an_upgrade_without_a_ca_takes_any_certificate() -> None:
 def test_answers_to_the_ssl_request_are_told_apart(serve: Serve, failure: Failure) -> None:
     with stream_to(serve) as stream, bounded_by(BUDGET_S):
         assert failure_of(upgraded, stream, trace()) is failure
+
+
+def test_a_server_of_another_curve_declines_ours_and_takes_one_of_all() -> None:
+    context_of_another_curve = server_context()
+    context_of_another_curve.set_ecdh_curve("secp384r1")
+
+    def agrees(client: socket.socket) -> None:
+        client.recv(8)
+        client.sendall(b"S")
+        in_tls(says_in_tls(), context_of_another_curve)(client)
+
+    with stream_to(agrees) as stream:
+        assert failure_of(upgraded, stream, trace()) is Failure.TLS_ALERT
+    with stream_to(agrees) as stream:
+        every = tls.private_context(server_ca_pem=authority().pem, curve=None)
+        assert tls.upgrade(trace(), stream, every, "x", BUDGET_S).version() == "TLSv1.3"
 
 
 # The SSLRequest inside TLS
