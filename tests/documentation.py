@@ -138,7 +138,7 @@ def steady(text: str) -> list[str]:
     text = re.sub(r"[█▒=#]+", "", text)
     text = re.sub(r"\b127(\.\d+){3}(:(?!3307|5432)\d+)?", "ADDRESS", text)
     text = re.sub(r"\brun [0-9a-f]{12}\b", "run ID", text)
-    text = re.sub(r"\battempt \d+", "attempt N", text)
+    text = re.sub(r"\b(attempt|confirmation) \d+", "attempt N", text)
     return sorted(re.sub(r"[,;()]", "", text).split())
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from probe.diagnosis.catalogue import CATALOGUE
 from probe.diagnosis.evidence import PathEvidence
 from probe.diagnosis.path_causes import PathCause
 from probe.diagnosis.seen import Seen, finding
@@ -11,7 +12,7 @@ from probe.model.cause import Cause
 from probe.model.facts import AdminApiFacts
 from probe.model.report import Finding
 from probe.model.target import Target, primary_path
-from probe.model.words import Check, Failure, Layer, Path, Severity, Stage
+from probe.model.words import Blame, Check, Failure, Layer, Path, Severity, Stage
 
 SEVERITIES = tuple(Severity)
 
@@ -58,16 +59,17 @@ def _failing(seen: Seen, target: Target, explanation: Explanation) -> Finding:
         ),
         _evidence(seen, target, explanation),
         path=explanation.paths[0].evidence.path,
-        severity=min((_severity(seen, target, i.evidence) for i in explanation.paths), key=SEVERITIES.index),
+        severity=min((_severity(seen, target, item) for item in explanation.paths), key=SEVERITIES.index),
         layer=explanation.layer,
     )
 
 
-def _severity(seen: Seen, target: Target, evidence: PathEvidence) -> Severity:
+def _severity(seen: Seen, target: Target, item: PathCause) -> Severity:
     """As far as the path still works, and as far as the target depends on it."""
-    thresholds, ratio = seen.question.thresholds, evidence.success_ratio or 0.0
+    thresholds, evidence = seen.question.thresholds, item.evidence
+    ratio = evidence.success_ratio or 0.0
     if evidence.refuted(thresholds.success_ratio_down):
-        return Severity.WARNING
+        return Severity.WARNING if CATALOGUE[item.cause].blame is Blame.TARGET else Severity.INFO
     if ratio > thresholds.success_ratio_healthy:
         return Severity.INFO
     primary = evidence.path is primary_path(target)

@@ -14,6 +14,13 @@ WORST_FIRST = (Verdict.DOWN, Verdict.INCONCLUSIVE, Verdict.DEGRADED, Verdict.HEA
 """A cut-off or crashed measurement never overturns a ``down``, and otherwise leaves the answer open."""
 
 
+BY_BLAME = {
+    Blame.TARGET: Verdict.DEGRADED,
+    Blame.PROBE: Verdict.INCONCLUSIVE,
+    Blame.NOBODY: Verdict.HEALTHY,
+}
+
+
 def target_verdict(seen: Seen, target: Target, findings: Iterable[Finding]) -> Verdict | None:
     """None where nothing was asked about this target."""
     groups = seen.judged(target.name)
@@ -21,19 +28,13 @@ def target_verdict(seen: Seen, target: Target, findings: Iterable[Finding]) -> V
         return None
     primary = primary_path(target)
     verdicts = {_of_path(g, seen.question.thresholds, primary=g.path is primary) for g in groups}
-    if any(_degrades(f) for f in findings if f.target == target.name):
-        verdicts.add(Verdict.DEGRADED)
-    return _worst(verdicts)
+    return _worst(verdicts | _told_by(f for f in findings if f.target == target.name))
 
 
 def run_verdict(targets: Iterable[Verdict], findings: Iterable[Finding], *, open_end: bool) -> Verdict:
-    """The worst of the targets'; what concerns no target can make it ``degraded``."""
-    verdicts = set(targets)
-    if open_end:
-        verdicts.add(Verdict.INCONCLUSIVE)
-    if any(_degrades(f) for f in findings):
-        verdicts.add(Verdict.DEGRADED)
-    return _worst(verdicts)
+    """The worst of the targets'; what concerns no target can make it ``degraded`` or ``inconclusive``."""
+    verdicts = {*targets, Verdict.INCONCLUSIVE} if open_end else set(targets)
+    return _worst(verdicts | _told_by(findings))
 
 
 def _of_path(group: PathEvidence, thresholds: Thresholds, *, primary: bool) -> Verdict:
@@ -53,9 +54,10 @@ def _only_probe_to_blame(group: PathEvidence) -> bool:
     return all(record is not None and blames_probe(group.path, record) for record in failed)
 
 
-def _degrades(finding: Finding) -> bool:
-    entry = CATALOGUE[finding.cause]
-    return finding.severity is not Severity.INFO and entry.blame is Blame.TARGET
+def _told_by(findings: Iterable[Finding]) -> set[Verdict]:
+    """What the findings make of the answer beside the share of successes: never ``down``."""
+    blames = {CATALOGUE[f.cause].blame for f in findings if f.severity is not Severity.INFO}
+    return {BY_BLAME[blame] for blame in blames}
 
 
 def _worst(verdicts: set[Verdict]) -> Verdict:

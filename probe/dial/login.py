@@ -24,6 +24,9 @@ T = TypeVar("T")
 QUERY = "SELECT 1"
 MAX_VERSION = 100
 """Characters of the server's version that are kept."""
+ENDS_AFTER_LAST_WORDS = frozenset({Failure.CLOSED, Failure.RESET, Failure.TIMEOUT})
+"""However a session ends after the server has said why, the reason is what it said."""
+
 GOODBYE_S = 1.0
 """The most that closing a session may take."""
 
@@ -85,8 +88,8 @@ class Session:
             _translated(self._wire, lambda: self._connection.execute_simple(QUERY))
         except (StageFailure, OSError) as error:
             last_words, known = self._connection.last_words, as_failure(error)
-            if last_words and known and known.failure in {Failure.CLOSED, Failure.RESET}:
-                raise server_failure(last_words) from error  # said why, then hung up
+            if last_words and known and known.failure in ENDS_AFTER_LAST_WORDS:
+                raise server_failure(last_words) from error
             raise
 
 

@@ -109,6 +109,21 @@ def test_a_path_that_the_probe_may_not_measure_leaves_the_answer_open() -> None:
     assert diagnose(observations, asked).verdict is Verdict.INCONCLUSIVE
 
 
+def test_what_the_probe_lacked_at_first_alone_leaves_nothing_open() -> None:
+    first = [*connector(REFUSED), *attempts(Path.PRIVATE_IP, PROBES_OWN[0])]
+    again = [
+        *connector(PASSED, confirmation=True),
+        *attempts(Path.PRIVATE_IP, PASSED, confirmation=True),
+    ]
+    assert verdict(*first) is Verdict.DOWN
+    assert verdict(*first, *again) is Verdict.DEGRADED
+
+
+def test_a_neighbour_that_was_not_measured_leaves_the_answer_open() -> None:
+    unmeasured = attempts(None, Outcome.FAILED, of="cache", check=Check.ROUTE)
+    assert verdict(*connector(PASSED), *unmeasured) is Verdict.INCONCLUSIVE
+
+
 def test_what_the_probe_lacks_hides_no_failure_of_the_target() -> None:
     told = diagnose(connector(PROBES_OWN[0], REFUSED, PROBES_OWN[0]), question())
     assert told.verdict is Verdict.DOWN

@@ -222,7 +222,8 @@ def test_no_silence_and_no_drip_outlives_the_querys_budget(serve: Serve) -> None
 
 @pytest.mark.parametrize("flood", [*FLOODS, ROW, error("XX000"), message(b"C", b"SELECT 1\0")])
 def test_no_flood_outlives_the_querys_budget_or_bound(flood: bytes) -> None:
-    assert query_failure(floods(flood, before=ROWS)) in {Failure.PROTOCOL, Failure.TIMEOUT}
+    outcomes = {Failure.PROTOCOL, Failure.TIMEOUT, Failure.SQL_ERROR}  # of errors without end, what they say
+    assert query_failure(floods(flood, before=ROWS)) in outcomes
 
 
 def test_a_server_that_takes_no_good_bye_holds_us_no_longer_than_its_bound() -> None:
@@ -337,7 +338,7 @@ def test_a_login_that_is_broken_off_says_how(serve: Serve, failure: Failure) -> 
     assert login_failure(serve) is failure
 
 
-@pytest.mark.parametrize("then", [closes, after(0, resets)])
+@pytest.mark.parametrize("then", [closes, after(0, resets), silent])
 def test_a_terminated_session_is_told_from_one_that_broke_off(then: Serve) -> None:
     last_words = error("57P01", "terminating connection due to administrator command")
     assert query_failure(answers(last_words, then=then)) is Failure.TERMINATED
