@@ -78,8 +78,15 @@ def plan(settings: Settings, *, profile: str, only: Sequence[Check] = ()) -> Pla
 
 
 def confirmation(series: Sequence[Series], targets: Sequence[str]) -> tuple[Series, ...]:
-    """The same series of these targets once more, as observations of their own."""
-    return tuple(replace(one, confirmation=True) for one in series if one.target in targets)
+    """The same series of these targets once more, as observations of their own; and of the neighbours.
+
+    Without them nothing would tell whether it is still the endpoint alone that is silent.
+    """
+    return tuple(
+        replace(one, confirmation=True)
+        for one in series
+        if one.target in targets or (one.check is Check.ROUTE and one.path is None)
+    )
 
 
 def _series(

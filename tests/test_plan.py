@@ -82,12 +82,13 @@ def test_a_profile_has_its_own_deadline() -> None:
     assert plan(settings, profile="quick").measuring_s == pytest.approx(8.0)
 
 
-def test_a_confirmation_repeats_the_series_of_the_named_targets_alone() -> None:
-    made = plan(SETTINGS, profile="scheduled")
-    again = confirmation(made.main, ("db",))
-    assert {s.target for s in again} == {"db"}
+def test_a_confirmation_repeats_the_series_of_the_named_targets_and_of_the_neighbours() -> None:
+    other = replace(TARGET, name="other")
+    settings = replace(SETTINGS, targets=(TARGET, other), passwords={})
+    again = confirmation(plan(settings, profile="scheduled").main, ("db",))
+    assert {s.target for s in again} == {"db", "cache"}
     assert all(s.confirmation for s in again)
-    assert len(again) == 5
+    assert len(again) == 6
 
 
 def test_nothing_that_holds_a_password_shows_it() -> None:
