@@ -38,9 +38,11 @@ def run(plan: Plan, *, deliver: Deliver, interrupted: threading.Event, watcher: 
     from probe.diagnosis.diagnose import diagnose  # late: nothing that was measured needs it
 
     diagnosis = diagnose(observations, plan.question)
-    if _worth_confirming(plan, diagnosis, deadline) and not interrupted.wait(plan.confirm_after_s):
-        observations += measure(confirmation(plan.main, _down(diagnosis)))
-        diagnosis = diagnose(observations, plan.question)
+    if _worth_confirming(plan, diagnosis, deadline):
+        watcher.pausing(plan.confirm_after_s)
+        if not interrupted.wait(plan.confirm_after_s):
+            observations += measure(confirmation(plan.main, _down(diagnosis)))
+            diagnosis = diagnose(observations, plan.question)
     report = Report(
         identity=plan.identity,
         duration_s=(time.monotonic_ns() - origin_ns) / 1e9,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from probe.checks.concurrently import Nobody
 from probe.checks.series import Series
 from probe.diagnosis.question import Question
 from probe.dial.clock import Trace
@@ -137,6 +138,18 @@ def test_a_down_that_passes_when_measured_again_is_degraded_and_said_to_be_uncon
     assert report.verdict is Verdict.DEGRADED
     assert "not confirmed" in report.findings[0].summary
     assert [o.confirmation for o in report.observations] == [False, True]
+
+
+def test_whoever_watches_is_told_of_the_pause_before_a_confirmation() -> None:
+    pauses: list[float] = []
+
+    class Watching(Nobody):
+        def pausing(self, seconds: float) -> None:
+            pauses.append(seconds)
+
+    plan = plan_of(fails, confirm_after_s=0.05)
+    run(plan, deliver=lambda _report: Delivery(), interrupted=threading.Event(), watcher=Watching())
+    assert pauses == [0.05]
 
 
 def test_no_pause_is_made_where_nothing_is_down() -> None:

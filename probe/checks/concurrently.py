@@ -25,6 +25,9 @@ class Watcher(Protocol):
     def attempt_finished(self, observation: Observation, /) -> None:
         """An attempt has ended."""
 
+    def pausing(self, seconds: float, /) -> None:
+        """Nothing happens for so long, unless a signal comes; then a ``down`` is measured once more."""
+
 
 class Nobody:
     """Watches nothing."""
@@ -33,6 +36,9 @@ class Nobody:
         """Ignore it."""
 
     def attempt_finished(self, _observation: Observation) -> None:
+        """Ignore it."""
+
+    def pausing(self, _seconds: float) -> None:
         """Ignore it."""
 
 

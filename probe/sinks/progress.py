@@ -30,6 +30,7 @@ class Progress:
         self._lock = Lock()
         self._running: dict[_Key, tuple[int, Stage, float]] = {}
         self._counts: dict[_Key, tuple[int, int]] = {}
+        self._pause_ends_s = 0.0
 
     def __enter__(self) -> Self:
         if self._stream.isatty():
@@ -61,6 +62,11 @@ class Progress:
             self._counts[key] = passed, failed
             self._running.pop(key, None)
 
+    def pausing(self, seconds: float) -> None:
+        """Nothing happens for so long; then a ``down`` is measured once more."""
+        with self._lock:
+            self._pause_ends_s = time.monotonic() + seconds
+
     def _started(self) -> "Live | None":
         from rich.console import Console
         from rich.live import Live
@@ -85,9 +91,12 @@ class Progress:
         with self._lock:
             keys = list(dict.fromkeys((*self._counts, *self._running)))
             lines = [(_name(key), self._state(key)) for key in keys]
+            pause_s = self._pause_ends_s - time.monotonic()
         cells = max((len(name) for name, _ in lines), default=0)
-        text = "\n".join(f"{name:<{cells}}  {state}" for name, state in lines)
-        return Text(text, no_wrap=True, overflow="ellipsis")
+        shown = [f"{name:<{cells}}  {state}" for name, state in lines]
+        if pause_s > 0:
+            shown.append(f"down so far; measuring once more in {pause_s:.0f} s")
+        return Text("\n".join(shown), no_wrap=True, overflow="ellipsis")
 
     def _state(self, key: _Key) -> str:
         passed, failed = self._counts.get(key, (0, 0))

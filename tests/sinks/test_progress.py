@@ -25,6 +25,7 @@ with Progress(sys.stderr) as progress:
     progress.stage_started(Check.CLOUDSQL, "staging-db", Path.CONNECTOR, 3, Stage.TLS)
     time.sleep(0.3)
     progress.attempt_finished(connection(3))
+    progress.pausing(60.0)
     time.sleep(0.3)
 """
 
@@ -55,6 +56,7 @@ def test_a_terminal_sees_the_stages_under_way_and_the_cursor_again_afterwards() 
     assert "route cache                         #1 tcp 0." in text
     assert "1 passed, 1 failed" in text
     assert "2 passed, 1 failed" in text
+    assert "down so far; measuring once more in 60 s" in text
     assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
 
 
