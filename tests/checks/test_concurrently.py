@@ -7,22 +7,22 @@ from probe.dial.clock import Deadline, Trace
 from probe.dial.failures import stage_failure
 from probe.dial.paths import Concessions
 from probe.model.observation import Observation
-from probe.model.words import Check, Failure, Outcome, Path, SkipReason, Stage
+from probe.model.words import Check, Failure, Outcome, SkipReason, Stage
 
 LATE_S = 0.1
 
 
-class Listener:
+class Listener(Nobody):
     """Keeps what it is told."""
 
     def __init__(self) -> None:
         self.stages: list[tuple[str, Stage]] = []
         self.finished: list[Observation] = []
 
-    def stage_started(
-        self, _check: Check, target: str, _path: Path | None, _attempt: int, stage: Stage
-    ) -> None:
-        self.stages.append((target, stage))
+    def stage_started(self, *where: object) -> None:
+        _check, target, _path, _attempt, stage = where
+        assert isinstance(stage, Stage)
+        self.stages.append((str(target), stage))
 
     def attempt_finished(self, observation: Observation) -> None:
         self.finished.append(observation)
