@@ -10,7 +10,8 @@ from probe.model.report import RunIdentity
 from probe.model.words import Failure
 from probe.sinks.catalogue import BY_NAME, DURATION_BOUNDS_S
 from probe.sinks.descriptors import apply_descriptors
-from probe.sinks.monitoring_calls import CallFailed, Deadline, call, connected, deadline_after, told
+from probe.sinks.monitoring_bounds import CallFailed, Deadline, deadline_after, told
+from probe.sinks.monitoring_calls import call, connected
 from probe.sinks.points import Distribution, Series, series
 
 __all__ = ["apply_descriptors", "series", "write"]

@@ -7,7 +7,8 @@ from typing import Any
 from probe.model.facts import ErrorFacts
 from probe.model.words import Failure
 from probe.sinks.catalogue import METRICS, PREFIX, Metric
-from probe.sinks.monitoring_calls import CallFailed, Deadline, call, connected, deadline_after, told
+from probe.sinks.monitoring_bounds import CallFailed, Deadline, deadline_after, told
+from probe.sinks.monitoring_calls import call, connected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

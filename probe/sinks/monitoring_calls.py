@@ -4,16 +4,15 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from math import inf
 from typing import Any
 
 from probe.model.facts import ErrorFacts
 from probe.model.words import Failure
+from probe.sinks.monitoring_bounds import MESSAGE_CHARACTERS, CallFailed, Deadline
 
 SERVICE = "monitoring.googleapis.com:443"
 METHOD = "/google.monitoring.v3.MetricService/"
-MESSAGE_CHARACTERS = 1000
 
 MOST_TRIES = 5
 FIRST_PAUSE_S = 0.25
@@ -29,40 +28,6 @@ FAILURES = {
     "RESOURCE_EXHAUSTED": Failure.RATE_LIMITED,
     "UNIMPLEMENTED": Failure.PROTOCOL,
 }
-
-
-class CallFailed(Exception):  # noqa: N818 - the other of two answers
-    """A call that came to nothing."""
-
-    def __init__(
-        self, failure: Failure, error: ErrorFacts, *, status: bytes = b"", passing: bool = False
-    ) -> None:
-        super().__init__(error.message)
-        self.failure = failure
-        self.error = error
-        self.status = status
-        """A serialised ``google.rpc.Status``; empty where the service sent none."""
-        self.passing = passing
-        """Another try may succeed."""
-        self.may_have_arrived = False
-        """An earlier try failed in a way that leaves open whether it arrived."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deadline:
-    """An instant of the monotonic clock."""
-
-    at_s: float
-
-    @property
-    def left_s(self) -> float:
-        """Seconds; never below 0."""
-        return max(0.0, self.at_s - time.monotonic())
-
-
-def deadline_after(budget_s: float) -> Deadline:
-    """The instant so many seconds from now."""
-    return Deadline(at_s=time.monotonic() + budget_s)
 
 
 @contextmanager
@@ -128,12 +93,6 @@ def _once(stub: Any, request: Any, deadline: Deadline) -> Any:
         return stub(request, timeout=deadline.left_s)
     except grpc.RpcError as error:
         raise _failed(error) from error
-
-
-def told(error: BaseException) -> ErrorFacts:
-    """What an exception says."""
-    kind = type(error)
-    return ErrorFacts(type=f"{kind.__module__}.{kind.__qualname__}", message=str(error)[:MESSAGE_CHARACTERS])
 
 
 def _authorised(token: str) -> Any:

@@ -1,14 +1,13 @@
 """The access token for Cloud Monitoring, in time: looking for credentials alone can take half a minute."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
-from queue import Empty, SimpleQueue
-from threading import Thread
 from typing import Any
 
+from probe.dial import clock
+from probe.dial.bounded import bounded
 from probe.model.facts import ErrorFacts
 from probe.model.words import Failure
-from probe.sinks.monitoring_calls import CallFailed, Deadline, told
+from probe.sinks.monitoring_bounds import CallFailed, Deadline, told
 
 SCOPES = ("https://www.googleapis.com/auth/monitoring",)
 
@@ -22,7 +21,10 @@ def access_token(credentials: Any, deadline: Deadline) -> str:
     from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, TransportError
 
     try:
-        return _bounded(lambda: _fresh_token(credentials), deadline)
+        return bounded(lambda: _fresh_token(credentials), clock.Deadline.after(deadline.left_s))
+    except TimeoutError as error:
+        message = "There was no access token within the budget."
+        raise CallFailed(Failure.TIMEOUT, ErrorFacts(type="TimeoutError", message=message)) from error
     except DefaultCredentialsError as error:
         raise CallFailed(Failure.CREDENTIALS_MISSING, told(error)) from error
     except GoogleAuthError as error:
@@ -44,24 +46,3 @@ def _fresh_token(credentials: Any) -> str:
         message = "The token had expired when it was issued."
         raise CallFailed(Failure.TOKEN_EXPIRED, ErrorFacts(type="expired", message=message))
     return str(credentials.token)
-
-
-def _bounded(work: Callable[[], str], deadline: Deadline) -> str:
-    """The result of ``work``, which is left behind in its thread where it takes longer."""
-    results: SimpleQueue[str | Exception] = SimpleQueue()
-
-    def run() -> None:
-        try:
-            results.put(work())
-        except Exception as error:  # raised again by whoever waits
-            results.put(error)
-
-    Thread(target=run, name="monitoring-token", daemon=True).start()
-    try:
-        result = results.get(timeout=deadline.left_s)
-    except Empty as error:
-        message = "There was no access token within the budget."
-        raise CallFailed(Failure.TIMEOUT, ErrorFacts(type="TimeoutError", message=message)) from error
-    if isinstance(result, Exception):
-        raise result
-    return result

@@ -19,7 +19,8 @@ from probe.sandbox.metadata import MetadataServer
 from probe.sandbox.monitoring import CloudMonitoring
 from probe.sinks.catalogue import METRICS
 from probe.sinks.cloud_monitoring import apply_descriptors, series, write
-from probe.sinks.monitoring_calls import connected, deadline_after
+from probe.sinks.monitoring_bounds import deadline_after
+from probe.sinks.monitoring_calls import connected
 from probe.sinks.points import Series, distribution
 
 HOST = "127.9.4.1"
