@@ -5,15 +5,15 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from probe import __version__
 from probe.model.words import Check, Verdict
+from probe.signals import SIGNALLED, signals
+from probe.streams import flush_stdout, give_up_stdout, replace_closed
 
 if TYPE_CHECKING:
     from probe.model.observation import Delivery
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 EXIT_CODES = {Verdict.HEALTHY: 0, Verdict.DEGRADED: 1, Verdict.DOWN: 3, Verdict.INCONCLUSIVE: 4}
 USAGE = 2
 NOT_DONE = 4
-SIGNALLED = 128
 FAIL_ON = {
     "never": frozenset({Verdict.INCONCLUSIVE}),
     "degraded": frozenset({Verdict.DEGRADED, Verdict.DOWN, Verdict.INCONCLUSIVE}),
@@ -102,7 +101,7 @@ def cli() -> None:
 @run_options
 def run(*, config: str | None, checks: tuple[str, ...], profile: str, form: str, fail_on: str) -> None:
     """Measure once, judge, deliver the metrics, say what was found."""
-    with _signals() as (interrupted, received):
+    with signals() as (interrupted, received):
         settings = _settings(config, secrets=True)
         if profile not in settings.profiles:
             near = _near(profile, settings.profiles)
@@ -127,8 +126,8 @@ def _measured(
     if not plan.opening and not plan.main:
         _refuse(f"--check: the profile {profile!r} has none of these checks that the settings allow")
 
-    def deliver(report: "Report") -> "Delivery":
-        return output.deliver(settings, report)
+    def deliver(report: "Report", left_s: float) -> "Delivery":
+        return output.deliver(settings, report, left_s, interrupted)
 
     with output.watcher(form) as watcher:
         report = run_plan(plan, deliver=deliver, interrupted=interrupted, watcher=watcher)
@@ -263,38 +262,36 @@ def _near(name: str, known: Iterable[str]) -> str:
     return f", did you mean {near[0]!r}?" if near else ""
 
 
-@contextmanager
-def _signals() -> Iterator[tuple[threading.Event, list[int]]]:
-    """SIGTERM and Ctrl-C end the measuring, not the telling; a second one ends everything at once."""
-    interrupted = threading.Event()
-    received: list[int] = []
-
-    def note(number: int, _frame: FrameType | None) -> None:
-        if received:
-            os._exit(SIGNALLED + number)
-        received.append(number)
-        interrupted.set()
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield interrupted, received
-    finally:
-        for number, former in before.items():
-            signal.signal(number, former)
-
-
 def main() -> None:
-    """Entry point: no traceback ever; bad usage and what the probe itself got wrong are one line each."""
+    """Entry point: no traceback ever, and no exit code but the documented ones."""
+    replace_closed()
     try:
-        sys.exit(cli.main(prog_name="probe", standalone_mode=False))
+        code = _command_line()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0
+    sys.exit(code if flush_stdout() or code else NOT_DONE)
+
+
+def _command_line() -> int:
+    """The exit code; bad usage and what the probe itself got wrong are one line each."""
+    try:
+        # Not cli.main(), which ends with 1, our "degraded", when a reader such as `head` leaves early.
+        with cli.make_context("probe", sys.argv[1:]) as context:
+            cli.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        sys.exit(USAGE)
+        return USAGE
     except click.UsageError as error:
         where = f"{error.ctx.command_path}: " if error.ctx else ""
         _refuse(where + error.format_message())
-    except click.Abort:
-        sys.exit(SIGNALLED + signal.SIGINT)
+    except (click.Abort, KeyboardInterrupt):
+        return SIGNALLED + signal.SIGINT
+    except OSError as error:
+        give_up_stdout(error)
+        return 0 if isinstance(error, BrokenPipeError) else NOT_DONE
     except Exception as error:
         click.echo(f"error: the probe itself failed: {type(error).__name__}: {error}", err=True)
-        sys.exit(NOT_DONE)
+        return NOT_DONE
+    return 0

@@ -38,6 +38,8 @@ class Plan:
     question: Question
     opening: tuple[Series, ...]
     main: tuple[Series, ...]
+    deadline_s: float
+    """The whole run."""
     measuring_s: float
     """All measuring: the run's deadline less what is kept back for delivering the metrics."""
     confirm_after_s: float
@@ -48,6 +50,7 @@ class Plan:
 def plan(settings: Settings, *, profile: str, only: Sequence[Check] = ()) -> Plan:
     """The profile's checks, those of ``only`` where it names any. Raises KeyError for no such profile."""
     chosen = settings.profiles[profile]
+    deadline_s = chosen.deadline_s or settings.deadline_s
     checks = tuple(check for check in chosen.checks if not only or check in only)
     identity = _identity(settings, profile, checks)
     key = _KeyPair()
@@ -71,7 +74,8 @@ def plan(settings: Settings, *, profile: str, only: Sequence[Check] = ()) -> Pla
         question=_question(settings, identity.started_at),
         opening=opening,
         main=main,
-        measuring_s=_measuring_s(settings, chosen.deadline_s or settings.deadline_s),
+        deadline_s=deadline_s,
+        measuring_s=_measuring_s(settings, deadline_s),
         confirm_after_s=settings.confirm_after_s,
         prepare=prepare,
     )

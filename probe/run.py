@@ -17,15 +17,16 @@ from probe.plan import Plan, confirmation
 if TYPE_CHECKING:
     from probe.diagnosis.diagnose import Diagnosis
 
-Deliver = Callable[[Report], Delivery]
+Deliver = Callable[[Report, float], Delivery]
+"""The report, and the seconds left of the run's deadline."""
 NOBODY = Nobody()
 
 
 def run(plan: Plan, *, deliver: Deliver, interrupted: threading.Event, watcher: Watcher = NOBODY) -> Report:
     """One run. ``deliver`` writes the metrics of a finished report; it never raises."""
+    deadline, all_ends = Deadline.after(plan.measuring_s), Deadline.after(plan.deadline_s)
     plan.prepare()
     origin_ns = time.monotonic_ns()
-    deadline = Deadline.after(plan.measuring_s)
 
     def measure(series: Sequence[Series]) -> tuple[Observation, ...]:
         return observe(
@@ -53,7 +54,7 @@ def run(plan: Plan, *, deliver: Deliver, interrupted: threading.Event, watcher: 
         observations=observations,
         interrupted=interrupted.is_set(),
     )
-    return delivered(report, deliver(report))
+    return delivered(report, deliver(report, _left_s(all_ends)))
 
 
 def delivered(report: Report, delivery: Delivery) -> Report:
@@ -68,9 +69,11 @@ def _down(diagnosis: "Diagnosis") -> tuple[str, ...]:
 
 
 def _worth_confirming(plan: Plan, diagnosis: "Diagnosis", deadline: Deadline) -> bool:
-    if not plan.confirm_after_s or not _down(diagnosis):
-        return False
+    return bool(plan.confirm_after_s and _down(diagnosis)) and _left_s(deadline) > plan.confirm_after_s
+
+
+def _left_s(deadline: Deadline) -> float:
     try:
-        return deadline.left_s() > plan.confirm_after_s
+        return deadline.left_s()
     except TimeoutError:
-        return False
+        return 0.0

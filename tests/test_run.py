@@ -102,6 +102,7 @@ def plan_of(*dials: Dial, confirm_after_s: float = 0.0, deadline_s: float = 5.0,
         question=question,
         opening=(),
         main=series,
+        deadline_s=deadline_s,
         measuring_s=deadline_s,
         confirm_after_s=confirm_after_s,
         prepare=lambda: None,
@@ -109,7 +110,9 @@ def plan_of(*dials: Dial, confirm_after_s: float = 0.0, deadline_s: float = 5.0,
 
 
 def run_plan(plan: Plan, interrupted: threading.Event | None = None) -> Report:
-    return run(plan, deliver=lambda _report: Delivery(), interrupted=interrupted or threading.Event())
+    return run(
+        plan, deliver=lambda _report, _left_s: Delivery(), interrupted=interrupted or threading.Event()
+    )
 
 
 def passes(trace: Trace, _concessions: Concessions) -> None:
@@ -148,7 +151,7 @@ def test_whoever_watches_is_told_of_the_pause_before_a_confirmation() -> None:
             pauses.append(seconds)
 
     plan = plan_of(fails, confirm_after_s=0.05)
-    run(plan, deliver=lambda _report: Delivery(), interrupted=threading.Event(), watcher=Watching())
+    run(plan, deliver=lambda _report, _left_s: Delivery(), interrupted=threading.Event(), watcher=Watching())
     assert pauses == [0.05]
 
 
@@ -199,7 +202,7 @@ def test_a_probe_that_crashes_is_inconclusive_and_says_so() -> None:
 
 def test_undelivered_metrics_become_a_finding_and_leave_the_verdict_alone() -> None:
     delivery = Delivery(written=0, dropped=7, failure=Failure.TIMEOUT)
-    report = run(plan_of(passes), deliver=lambda _report: delivery, interrupted=threading.Event())
+    report = run(plan_of(passes), deliver=lambda _report, _left_s: delivery, interrupted=threading.Event())
     assert (report.verdict, [f.cause for f in report.findings]) == (Verdict.HEALTHY, [Cause.METRICS_SILENT])
 
 
