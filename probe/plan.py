@@ -22,10 +22,7 @@ from probe.model import words
 from probe.model.report import RunIdentity
 from probe.model.target import Target
 from probe.model.words import Check
-from probe.settings import Settings
-
-KEPT_BACK = 0.25
-"""The most of a run's time that is kept back for its metrics."""
+from probe.settings import Settings, measuring_s
 
 Equipped = Mapping[str, Equipment]
 
@@ -75,7 +72,7 @@ def plan(settings: Settings, *, profile: str, only: Sequence[Check] = ()) -> Pla
         opening=opening,
         main=main,
         deadline_s=deadline_s,
-        measuring_s=_measuring_s(settings, deadline_s),
+        measuring_s=measuring_s(settings, deadline_s),
         confirm_after_s=settings.confirm_after_s,
         prepare=prepare,
     )
@@ -151,12 +148,6 @@ def _private_context(target: Target, curve: str | None) -> ssl.SSLContext | None
     verified = target.tls == "verify-ca"
     pem = Path(target.server_ca).read_text(encoding="ascii") if verified else None
     return tls.private_context(server_ca_pem=pem, curve=curve)
-
-
-def _measuring_s(settings: Settings, deadline_s: float) -> float:
-    if not settings.monitoring.enabled:
-        return deadline_s
-    return deadline_s - min(settings.monitoring.budget_s, KEPT_BACK * deadline_s)
 
 
 def _identity(settings: Settings, profile: str, checks: tuple[Check, ...]) -> RunIdentity:

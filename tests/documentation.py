@@ -11,12 +11,13 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from probe.cli import EXIT_CODES, NOT_DONE, SIGNALLED, USAGE
+from probe.cli import EXIT_CODES, NOT_DONE, USAGE
 from probe.diagnosis.catalogue import CATALOGUE
 from probe.model.target import Timeouts
 from probe.model.words import Stage, Verdict
 from probe.sandbox.faults import FAULTS
 from probe.settings import settings_table
+from probe.signals import SIGNALLED
 from probe.sinks.catalogue import markdown_table
 
 ROOT = Path(__file__).parent.parent

@@ -301,13 +301,16 @@ def attempts(
     facts: Mapping[Stage, StageFacts] | None = None,
     error: ErrorFacts | None = None,
     seconds: float = 0.01,
+    insists: bool = False,
     **more: Any,
 ) -> list[Observation]:
     """One attempt for each end, in order; every stage that was reached took ``seconds``.
 
-    After a reset in the stage ``proxy`` the attempts do without that stage, as real ones do.
+    After a reset in the stage ``proxy`` the attempts do without that stage, as real ones do, unless the
+    target ``insists`` on it.
     """
     names = STAGES[path] if check is Check.CLOUDSQL else (Stage.TCP,)
+    left_out: tuple[StageRecord, ...] = ()
     again = "again/" if confirmation else ""
     observations = []
     for number, end in enumerate(ends, start=1):
@@ -324,12 +327,13 @@ def attempts(
             "skip_reason": end if isinstance(end, SkipReason) else None,
             "span": span(0.0, seconds * len(stages)),
             "endpoint": ENDPOINTS[path],
-            "stages": stages,
+            "stages": stages + left_out if stages else (),
             "error": error if end is Outcome.CRASHED else None,
         }
         observations.append(Observation(**fixed | more))
-        if end == (Stage.PROXY, Failure.RESET):
+        if end == (Stage.PROXY, Failure.RESET) and not insists:
             names = tuple(name for name in names if name is not Stage.PROXY)
+            left_out = (skipped(Stage.PROXY, SkipReason.SWITCHED_OFF),)
     return observations
 
 

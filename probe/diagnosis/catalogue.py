@@ -127,6 +127,11 @@ CATALOGUE: dict[Cause, Entry] = {
         "Its expiry lies in the past right after the refresh.",
         "Compare the clocks of this machine and of the metadata server.",
     ),
+    Cause.TOKEN_ENDPOINT_UNAVAILABLE: _identity(
+        "The token endpoint that the probe's credentials name issues no token; the Admin API was not asked.",
+        "Its name does not resolve, it cannot be reached, it is silent, or what it answers is not a token.",
+        "Check the credentials' token_uri (Google's: oauth2.googleapis.com) and the way out to it.",
+    ),
     Cause.ADMIN_API_UNAUTHENTICATED: _identity(
         "The Admin API does not accept the probe's access token.",
         "HTTP 401.",
@@ -199,9 +204,9 @@ CATALOGUE: dict[Cause, Entry] = {
     Cause.ADMIN_API_UNREACHABLE: _broken(
         NET,
         Layer.NETWORK,
-        "There is no route to the Admin API.",
-        "The kernel or a router says so at once.",
-        "Check the egress setting, routes and NAT of the connector's network.",
+        "There is no route to the Admin API, or a firewall on the way rejects the connection.",
+        "The kernel, a router or a firewall says unreachable or prohibited, rather than nothing.",
+        "Check the egress setting, routes, NAT and firewall rules of the connector's network.",
         escalate=True,
     ),
     Cause.ADMIN_API_TLS: _broken(
@@ -308,9 +313,10 @@ CATALOGUE: dict[Cause, Entry] = {
     Cause.ROUTE_MISSING: _broken(
         NET,
         Layer.NETWORK,
-        "There is no route to the endpoint.",
-        "The kernel or a router says unreachable, rather than nothing.",
-        "Check routes and peering between the connector's network and the instance's.",
+        "There is no route to the endpoint, or a firewall on the way rejects the connection.",
+        "The kernel, a router or a firewall says unreachable or prohibited, rather than nothing.",
+        "Check routes and peering between the connector's network and the instance's, "
+        "and firewall rules that reject.",
         escalate=True,
     ),
     Cause.NEIGHBOUR_UNREACHABLE: Entry(
@@ -349,7 +355,7 @@ CATALOGUE: dict[Cause, Entry] = {
         TLS,
         Layer.SERVER_PROXY,
         "The connection is reset on accept or during the TLS handshake.",
-        "TCP passed; a reset came before the handshake was done.",
+        "The SYN was answered; a reset came before the handshake was done.",
         "Look for a firewall that cuts TLS, and at the instance's log.",
         escalate=True,
     ),
@@ -406,8 +412,8 @@ CATALOGUE: dict[Cause, Entry] = {
     Cause.CLIENT_CERTIFICATE_REJECTED: _broken(
         TLS,
         Layer.SERVER_PROXY,
-        "The server proxy rejected the client certificate.",
-        "Its alert, other than expired or unknown CA, stands in the summary.",
+        "The client certificate is rejected, or one is demanded on a path that has none (`private_ip`).",
+        "An alert about it, other than expired or unknown CA, stands in the summary.",
         "Check the instance's SSL mode and its connector enforcement.",
     ),
     Cause.SERVER_PROXY_SILENT: _broken(
@@ -489,8 +495,8 @@ CATALOGUE: dict[Cause, Entry] = {
     Cause.LOGIN_BROKEN_OFF: _broken(
         GONE,
         Layer.DATABASE,
-        "The connection is cut during the login, without a reason.",
-        "A reset or close in the login stage.",
+        "The connection is cut before the login is done, without a reason.",
+        "A reset or close in the login stage; without TLS also a reset on accept.",
         "See PostgreSQL's log: a crash of its process, or memory used up.",
         escalate=True,
     ),
@@ -600,6 +606,13 @@ CATALOGUE: dict[Cause, Entry] = {
         "The session is ended during the query.",
         "A reset, a close, or SQLSTATE 57P01 to 57P05.",
         "Find out who ends sessions: an administrator, a failover, memory used up.",
+    ),
+    Cause.QUERY_PROTOCOL: _broken(
+        GONE,
+        Layer.DATABASE,
+        "What answers the query is not PostgreSQL's protocol.",
+        "A message of an unknown type or an impossible length, after a login that was one.",
+        "Check what stands between: a pooler, or something that alters the traffic.",
     ),
     Cause.QUERY_FAILED: _broken(
         GONE,

@@ -31,7 +31,7 @@ class PathEvidence:
             for observation in reversed(self.observations)
             if (form := self._refused_form(observation))
         }
-        return tuple(o for o in first.values() if any(_follows(later, o) for later in self.observations))
+        return tuple(o for o in first.values() if self._done_without(o))
 
     @cached_property
     def last_round(self) -> tuple[Observation, ...]:
@@ -72,8 +72,28 @@ class PathEvidence:
             return None
         if failed.failure is Failure.PARAMETER_REFUSED:
             return failed.stage
-        reset = failed.stage is Stage.PROXY and failed.failure is Failure.RESET
-        return failed.stage if reset and not self._proxy_ever_answered else None
+        if (failed.stage, failed.failure) == (Stage.PROXY, Failure.RESET):
+            return None if self._proxy_ever_answered else failed.stage
+        alert = (failed.stage, failed.failure, self.path) == (Stage.TLS, Failure.TLS_ALERT, Path.PRIVATE_IP)
+        return failed.stage if alert and not self._tls_passed_before(observation) else None
+
+    def _done_without(self, refused: Observation) -> bool:
+        """Whether what followed in its round left the form out, or was cut off before that could be seen."""
+        later = [o for o in self.observations if _follows(o, refused)]
+        answered = [o for o in later if _answered(o)]
+        failed = refused.failed_stage
+        if not answered or failed is None or failed.failure is Failure.PARAMETER_REFUSED:
+            return bool(later)
+        if failed.stage is Stage.PROXY:
+            return any(_without_sslrequest(o) for o in answered)
+        # The one curve of the first offer: every curve was offered next, and met something else.
+        again = answered[0].failed_stage
+        return again is None or (again.stage, again.failure) != (failed.stage, failed.failure)
+
+    def _tls_passed_before(self, observation: Observation) -> bool:
+        """Whether the same offer was taken earlier in this round."""
+        earlier = (o for o in self.observations if _follows(observation, o))
+        return any(r.stage is Stage.TLS and r.outcome is Outcome.PASSED for o in earlier for r in o.stages)
 
     @cached_property
     def _proxy_ever_answered(self) -> bool:
@@ -110,6 +130,11 @@ def _answered(observation: Observation) -> bool:
 
 def _follows(later: Observation, earlier: Observation) -> bool:
     return later.confirmation is earlier.confirmation and later.attempt > earlier.attempt
+
+
+def _without_sslrequest(observation: Observation) -> bool:
+    left_out = (record for record in observation.stages if record.stage is Stage.PROXY)
+    return any(record.skip_reason is SkipReason.SWITCHED_OFF for record in left_out)
 
 
 def _ratio(observations: Iterable[Observation]) -> float | None:

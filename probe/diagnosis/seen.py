@@ -36,7 +36,9 @@ class Seen:
 
     def cause(self, group: PathEvidence) -> PathCause | None:
         """Why attempts of this group failed; None where none did."""
-        return path_cause(group, self.endpoints, self.question.started_at)
+        plain = any(t.name == group.target and t.tls == "disable" for t in self.question.targets)
+        tls = group.path is not Path.PRIVATE_IP or not plain
+        return path_cause(group, self.endpoints, self.question.started_at, tls=tls)
 
 
 def finding(

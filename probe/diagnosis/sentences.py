@@ -6,7 +6,7 @@ from probe.diagnosis.path_causes import PathCause
 from probe.model.cause import Cause
 from probe.model.facts import DnsFacts
 from probe.model.observation import StageRecord
-from probe.model.words import Failure
+from probe.model.words import Failure, Path
 
 MAX_QUOTE = 200
 ALMOST_A_SECOND_S = 0.9995
@@ -18,6 +18,7 @@ WHAT: dict[Cause, str] = {
     Cause.METADATA_SERVER_UNAVAILABLE: "the metadata server gave the probe no access token",
     Cause.TOKEN_REFUSED: "the token endpoint refuses the probe an access token",
     Cause.TOKEN_EXPIRED: "the probe was issued an access token that had expired already",
+    Cause.TOKEN_ENDPOINT_UNAVAILABLE: "the token endpoint of the probe's credentials issues no access token",
     Cause.ADMIN_API_UNAUTHENTICATED: "the Admin API rejects the probe's access token",
     Cause.ADMIN_API_FORBIDDEN: "the probe's account may not ask the Admin API about this instance",
     Cause.ADMIN_API_BAD_REQUEST: "the Admin API finds the request wrong",
@@ -28,12 +29,12 @@ WHAT: dict[Cause, str] = {
     Cause.ADMIN_API_SILENT: "the Admin API does not answer",
     Cause.ADMIN_API_REFUSED: "the Admin API's address refuses connections",
     Cause.ADMIN_API_RESET: "the connection to the Admin API is broken off",
-    Cause.ADMIN_API_UNREACHABLE: "there is no route to the Admin API",
+    Cause.ADMIN_API_UNREACHABLE: "there is no route to the Admin API, or a firewall rejects it",
     Cause.ADMIN_API_TLS: "TLS with the Admin API fails",
     Cause.WRONG_REGION: "the settings name the wrong region",
     Cause.WRONG_ENGINE: "the instance does not run PostgreSQL",
     Cause.NO_ADDRESS_OF_TYPE: "the instance has no address of the wanted type",
-    Cause.NAME_NOT_FOUND: "the name of {name} does not resolve",
+    Cause.NAME_NOT_FOUND: "the name {name} does not resolve",
     Cause.NAME_SERVER_FAILED: "the name server fails",
     Cause.NAME_SERVER_SILENT: "the name server does not answer",
     Cause.CONNECTOR_OR_ROUTE_SILENT: (
@@ -48,12 +49,12 @@ WHAT: dict[Cause, str] = {
         "{endpoint} does not answer while other private endpoints do: it is at fault, not the VPC connector"
     ),
     Cause.ENDPOINT_REFUSED: "{endpoint} refuses connections: the host answers and nothing listens there",
-    Cause.ROUTE_MISSING: "there is no route to {endpoint}",
+    Cause.ROUTE_MISSING: "there is no route to {endpoint}, or a firewall rejects it",
     Cause.NEIGHBOUR_UNREACHABLE: "the neighbour {endpoint} cannot be reached",
     Cause.BUILT_IN_SOCKET_MISSING: "Cloud Run's socket {endpoint} does not exist",
     Cause.BUILT_IN_SOCKET_REFUSED: "Cloud Run's socket {endpoint} refuses connections",
     Cause.TLS_SILENT: "{endpoint} accepts connections and its TLS handshake stays silent",
-    Cause.TLS_RESET: "{endpoint} accepts connections and resets them during the TLS handshake",
+    Cause.TLS_RESET: "{endpoint} accepts connections and resets them before the TLS handshake is done",
     Cause.TLS_CLOSED: "{endpoint} accepts connections and closes them during the TLS handshake",
     Cause.TLS_NOT_SPOKEN: "{endpoint} does not speak TLS",
     Cause.TLS_DECLINED: "{endpoint} offers no TLS",
@@ -71,7 +72,7 @@ WHAT: dict[Cause, str] = {
     Cause.DATABASE_STOPPING: "PostgreSQL is shutting down",
     Cause.DATABASE_NOT_ACCEPTING: "PostgreSQL does not accept connections in its present state",
     Cause.LOGIN_SILENT: "everything before the login works, and the login never ends",
-    Cause.LOGIN_BROKEN_OFF: "the connection is cut during the login",
+    Cause.LOGIN_BROKEN_OFF: "the connection is cut before the login is done",
     Cause.LOGIN_PROTOCOL: "what answers the login is not PostgreSQL's protocol",
     Cause.LOGIN_REJECTED: "PostgreSQL rejects the login",
     Cause.PASSWORD_REJECTED: "PostgreSQL rejects the password; everything before the login works",
@@ -86,9 +87,17 @@ WHAT: dict[Cause, str] = {
     Cause.DATABASE_LIMIT_REACHED: "the database has reached its own CONNECTION LIMIT",
     Cause.QUERY_SILENT: "the login passes and the query is never answered",
     Cause.QUERY_BROKEN_OFF: "the session is ended during the query",
+    Cause.QUERY_PROTOCOL: "what answers the query is not PostgreSQL's protocol",
     Cause.QUERY_FAILED: "the query fails on the server",
 }
 """What is wrong, after the target's name and before what was seen."""
+
+WHAT_ON_A_PATH: dict[tuple[Cause, Path | None], str] = {
+    (Cause.CLIENT_CERTIFICATE_REJECTED, Path.PRIVATE_IP): (
+        "{endpoint} demands a client certificate, and on this path none is sent"
+    ),
+}
+"""The same where a path makes it another thing."""
 
 
 UNDECIDED: dict[Cause, str] = {
@@ -114,7 +123,7 @@ def sentence(
     ``narrowed``: the rest of the run has decided between several explanations.
     """
     first = items[0]
-    what = WHAT[cause].format(
+    what = WHAT_ON_A_PATH.get((cause, first.evidence.path), WHAT[cause]).format(
         endpoint=first.evidence.endpoint or endpoint or "the endpoint", name=_name(first.record, endpoint)
     )
     what = f"at times {what}" if first.at_times else what
@@ -153,7 +162,7 @@ def _name(record: StageRecord, endpoint: str) -> str:
     """Whose name did not resolve."""
     if isinstance(record.facts, DnsFacts):
         return record.facts.name
-    return endpoint or "the Admin API"
+    return f"of {endpoint or 'the Admin API'}"
 
 
 def what_was_seen(record: StageRecord) -> str:

@@ -14,6 +14,7 @@ ADMIN_API = {
     Failure.METADATA_UNAVAILABLE: Cause.METADATA_SERVER_UNAVAILABLE,
     Failure.TOKEN_REFUSED: Cause.TOKEN_REFUSED,
     Failure.TOKEN_EXPIRED: Cause.TOKEN_EXPIRED,
+    Failure.TOKEN_ENDPOINT_UNAVAILABLE: Cause.TOKEN_ENDPOINT_UNAVAILABLE,
     Failure.HTTP_BAD_REQUEST: Cause.ADMIN_API_BAD_REQUEST,
     Failure.UNAUTHENTICATED: Cause.ADMIN_API_UNAUTHENTICATED,
     Failure.FORBIDDEN: Cause.ADMIN_API_FORBIDDEN,
@@ -41,7 +42,7 @@ DNS = {
 TCP = {
     Failure.TIMEOUT: Cause.NETWORK_SILENT,
     Failure.REFUSED: Cause.ENDPOINT_REFUSED,
-    Failure.RESET: Cause.ENDPOINT_REFUSED,
+    Failure.RESET: Cause.TLS_RESET,  # a refused SYN is REFUSED: this one was accepted first
     Failure.UNREACHABLE: Cause.ROUTE_MISSING,
 }
 
@@ -91,6 +92,7 @@ BY_STAGE: dict[Stage, dict[Failure, Cause]] = {
         Failure.NOT_TLS: Cause.TLS_NOT_SPOKEN,
         Failure.PROTOCOL: Cause.TLS_NOT_SPOKEN,
         Failure.TLS_DECLINED: Cause.TLS_DECLINED,
+        Failure.SQL_ERROR: Cause.LOGIN_REJECTED,
     },
     Stage.PROXY: POSTGRES
     | CERTIFICATES
@@ -100,6 +102,7 @@ BY_STAGE: dict[Stage, dict[Failure, Cause]] = {
         Failure.CLOSED: Cause.SERVER_PROXY_CLOSED,
         Failure.NOT_TLS: Cause.SERVER_PROXY_PROTOCOL,
         Failure.PROTOCOL: Cause.SERVER_PROXY_PROTOCOL,
+        Failure.SQL_ERROR: Cause.LOGIN_REJECTED,
     },
     Stage.LOGIN: POSTGRES
     | CERTIFICATES
@@ -117,6 +120,8 @@ BY_STAGE: dict[Stage, dict[Failure, Cause]] = {
         Failure.RESET: Cause.QUERY_BROKEN_OFF,
         Failure.CLOSED: Cause.QUERY_BROKEN_OFF,
         Failure.TERMINATED: Cause.QUERY_BROKEN_OFF,
+        Failure.NOT_TLS: Cause.QUERY_PROTOCOL,
+        Failure.PROTOCOL: Cause.QUERY_PROTOCOL,
         Failure.NOT_AUTHORISED: Cause.NOT_AUTHORISED,
     },
 }
@@ -134,7 +139,13 @@ OTHERWISE: dict[Stage, Cause] = {
 """A failure that a stage's table does not name: the server's own error, mostly."""
 
 
-def cause_of(path: Path | None, stage: Stage, failure: Failure | None) -> Cause:
-    """The cause that this failure of this stage stands for on this path."""
+def cause_of(path: Path | None, stage: Stage, failure: Failure | None, *, tls: bool = True) -> Cause:
+    """The cause that this failure of this stage stands for on this path.
+
+    ``tls``: whether a handshake follows the connect. What resets as soon as it has accepted meets whichever
+    stage is under way by then, so the connect's reset has the cause of the next stage's.
+    """
+    if (stage, failure, tls) == (Stage.TCP, Failure.RESET, False):
+        return Cause.LOGIN_BROKEN_OFF
     table = UNIX_SOCKET if path is Path.SOCKET and stage is Stage.TCP else BY_STAGE[stage]
     return table.get(failure, OTHERWISE[stage]) if failure else OTHERWISE[stage]

@@ -1,6 +1,6 @@
 """What is wrong around the targets: their neighbours, and the way out."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from probe.diagnosis.seen import Seen, finding
 from probe.diagnosis.sentences import seconds, sentence
@@ -25,10 +25,8 @@ def neighbour_findings(seen: Seen, roots: Iterable[Finding]) -> Iterator[Finding
             item = seen.cause(group)
             if item is None:
                 continue
-            # Where nothing else answers, or a target meets the same, the neighbour itself is not to blame.
-            shared = item.cause in WAY_SILENT or item.cause in OF_THE_WHOLE_NETWORK & causes
-            cause = item.cause if shared else Cause.NEIGHBOUR_UNREACHABLE
-            others = [endpoint.address for endpoint in item.compared] if shared else []
+            cause = _of_neighbour(item.cause, causes)
+            others = [endpoint.address for endpoint in item.compared] if cause is item.cause else []
             yield finding(
                 cause,
                 neighbour.name,
@@ -41,6 +39,14 @@ def neighbour_findings(seen: Seen, roots: Iterable[Finding]) -> Iterator[Finding
                 [o.id for o in group.failed],
                 severity=None if cause is Cause.CONNECTOR_OR_ROUTE_SILENT else Severity.WARNING,
             )
+
+
+def _of_neighbour(own: Cause, causes: Collection[Cause]) -> Cause:
+    """Where nothing else answers, or a target meets the same, the neighbour itself is not to blame."""
+    if own in WAY_SILENT and Cause.ROUTE_MISSING in causes:
+        return Cause.ROUTE_MISSING  # what rejects says so at times only, and is silent otherwise
+    shared = own in WAY_SILENT or (own in OF_THE_WHOLE_NETWORK and own in causes)
+    return own if shared else Cause.NEIGHBOUR_UNREACHABLE
 
 
 def egress_findings(seen: Seen, roots: Iterable[Finding]) -> Iterator[Finding]:

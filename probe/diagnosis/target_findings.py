@@ -6,27 +6,16 @@ from probe.diagnosis.catalogue import CATALOGUE
 from probe.diagnosis.evidence import PathEvidence
 from probe.diagnosis.path_causes import PathCause
 from probe.diagnosis.seen import Seen, finding
-from probe.diagnosis.sentences import seconds, sentence, what_was_seen
-from probe.diagnosis.triangulation import Explanation, explain
+from probe.diagnosis.sentences import sentence, what_was_seen
+from probe.diagnosis.slowness import slow_findings
+from probe.diagnosis.triangulation import Explanation, explain, layer_on
 from probe.model.cause import Cause
 from probe.model.facts import AdminApiFacts
 from probe.model.report import Finding
 from probe.model.target import Target, primary_path
-from probe.model.words import Blame, Check, Failure, Layer, Path, Severity, Stage
+from probe.model.words import Blame, Check, Failure, Path, Severity, Stage
 
 SEVERITIES = tuple(Severity)
-
-LAYER_OF_STAGE = {
-    Stage.ADMIN_API: Layer.ADMIN_API,
-    Stage.CERTIFICATE: Layer.ADMIN_API,
-    Stage.DNS: Layer.DNS,
-    Stage.TCP: Layer.NETWORK,
-    Stage.TLS: Layer.SERVER_PROXY,
-    Stage.PROXY: Layer.SERVER_PROXY,
-    Stage.LOGIN: Layer.DATABASE,
-    Stage.QUERY: Layer.DATABASE,
-}
-"""Where the time of a slow connection went."""
 
 
 def target_findings(seen: Seen, target: Target) -> Iterator[Finding]:
@@ -44,7 +33,7 @@ def target_findings(seen: Seen, target: Target) -> Iterator[Finding]:
         yield _failing(seen, target, explanation)
     yield from _intermittent_routes(seen, target, failing, passing)
     yield from _concessions(connections)
-    yield from _slow(seen, connections)
+    yield from slow_findings(seen, connections)
 
 
 def _failing(seen: Seen, target: Target, explanation: Explanation) -> Finding:
@@ -84,6 +73,8 @@ def _remark(seen: Seen, explanation: Explanation) -> str:
     if first.compared:
         verb = "answering" if explanation.cause is Cause.ENDPOINT_SILENT else "silent as well"
         remarks.append(f"{verb}: {', '.join(endpoint.address for endpoint in first.compared)}")
+    if explanation.cause is Cause.ROUTE_MISSING and first.record.failure is Failure.TIMEOUT:
+        remarks.append("other attempts at this host were answered with unreachable")
     if explanation.cause is Cause.CONNECTOR_OR_ROUTE_SILENT and seen.question.connector_name:
         remarks.append(f"connector {seen.question.connector_name}")
     return "; ".join(remarks)
@@ -93,9 +84,10 @@ def _evidence(seen: Seen, target: Target, explanation: Explanation) -> Iterator[
     """The failed attempts, the routes that show the same, and those of others that the cause rests on."""
     for item in explanation.paths:
         yield from (o.id for o in (*item.evidence.conceded, *item.evidence.failed))
-    at_tcp = {item.evidence.path for item in explanation.paths if item.record.stage is Stage.TCP}
     for route in seen.of(target.name, Check.ROUTE):
-        yield from (o.id for o in route.failed if route.path in at_tcp)
+        found = seen.cause(route)
+        if found and any(_same_at_tcp(found, item) for item in explanation.paths):
+            yield from (o.id for o in route.failed)
     for item in explanation.paths:
         for endpoint in item.compared:
             yield from endpoint.silent or endpoint.answered[:1]
@@ -132,14 +124,29 @@ def _intermittent_routes(
             [o.id for item in items for o in item.evidence.failed],
             path=items[0].evidence.path,
             severity=Severity.WARNING,
+            layer=layer_on(cause, (item.evidence.path for item in items)),
         )
 
 
 def _explained(route: PathCause, failing: Iterable[PathCause]) -> bool:
-    """Whether the connections have found the same, or failed themselves before a connect."""
-    same_path = any(item.evidence.path is route.evidence.path for item in failing)
+    """Whether the connections have found the same, or failed as early over the same path."""
     before_tcp = route.record.stage is not Stage.TCP
-    return (before_tcp and same_path) or any(item.cause is route.cause for item in failing)
+    return any(
+        item.cause is route.cause
+        or (before_tcp and item.evidence.path is route.evidence.path)
+        or _same_at_tcp(route, item)
+        for item in failing
+    )
+
+
+def _same_at_tcp(route: PathCause, connections: PathCause) -> bool:
+    """Whether both fail at the connect over the same path, in whatever way; a reset may come after it."""
+    if route.record.stage is not Stage.TCP or route.evidence.path is not connections.evidence.path:
+        return False
+    records = [r for o in connections.evidence.failed if (r := o.failed_stage)]
+    early = any(r.stage is Stage.TCP for r in records)
+    reset = route.record.failure is Failure.RESET
+    return early or (reset and any(r.failure is Failure.RESET for r in records))
 
 
 def _concessions(connections: tuple[PathEvidence, ...]) -> Iterator[Finding]:
@@ -148,6 +155,8 @@ def _concessions(connections: tuple[PathEvidence, ...]) -> Iterator[Finding]:
         for observation in group.conceded if group.passed else ():
             record = observation.failed_stage
             assert record is not None  # noqa: S101 - what was refused failed
+            if record.stage is Stage.TLS:
+                continue  # an offer of one curve is the probe's own thrift: no other client makes it
             by_form = record.failure is Failure.PARAMETER_REFUSED
             cause = Cause.PARAMETERS_REFUSED if by_form else Cause.SSLREQUEST_REFUSED
             what = "the start-up parameters" if by_form else "the SSLRequest inside TLS"
@@ -158,38 +167,3 @@ def _concessions(connections: tuple[PathEvidence, ...]) -> Iterator[Finding]:
                 [observation.id],
                 path=group.path,
             )
-
-
-def _slow(seen: Seen, connections: tuple[PathEvidence, ...]) -> Iterator[Finding]:
-    thresholds = seen.question.thresholds
-    limit_s = thresholds.connection_single_ratio * seen.question.connection_s
-    for group in connections:
-        times = [o.span.duration_s for o in group.passed]
-        if not times:
-            continue
-        mean_s, longest_s = sum(times) / len(times), max(times)
-        if mean_s <= thresholds.connection_mean_s and longest_s <= limit_s:
-            continue
-        stage, stage_s = _slowest_stage(group)
-        yield finding(
-            Cause.SLOW_CONNECTION,
-            group.target,
-            f"{group.target}: connections over {group.path} take {seconds(mean_s)} on average and "
-            f"{seconds(longest_s)} at most (thresholds {seconds(thresholds.connection_mean_s)} and "
-            f"{seconds(limit_s)}); the slowest stage is {stage} with {seconds(stage_s)}",
-            [o.id for o in group.passed],
-            path=group.path,
-            layer=LAYER_OF_STAGE[stage],
-        )
-
-
-def _slowest_stage(group: PathEvidence) -> tuple[Stage, float]:
-    """By its mean over the attempts that passed, in seconds."""
-    totals: dict[Stage, float] = {}
-    for observation in group.passed:
-        for record in observation.stages:
-            totals[record.stage] = totals.get(record.stage, 0.0) + (
-                record.span.duration_s if record.span else 0.0
-            )
-    stage, total_s = max(totals.items(), key=lambda item: item[1])
-    return stage, total_s / len(group.passed)

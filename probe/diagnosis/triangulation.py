@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from probe.diagnosis.path_causes import PathCause
 from probe.model.cause import Cause
-from probe.model.words import Layer, Path, Stage
+from probe.model.words import Failure, Layer, Path, Stage
 
 BEFORE_THE_INSTANCE = frozenset({Stage.ADMIN_API, Stage.CERTIFICATE, Stage.DNS})
 """A path that ends here says nothing about the server."""
@@ -21,6 +21,7 @@ BEYOND_A_PROXY = GONE_BEHIND_A_PROXY | {
     Cause.LOGIN_PROTOCOL,
     Cause.QUERY_SILENT,
     Cause.QUERY_BROKEN_OFF,
+    Cause.QUERY_PROTOCOL,
 }
 """What a proxy as well as PostgreSQL behind it may be to blame for."""
 NOT_REACHED = frozenset(
@@ -43,6 +44,7 @@ OF_THE_SERVER_PROXY = frozenset(
         Cause.TLS_NOT_SPOKEN,
         Cause.TLS_ALERT,
         Cause.SERVER_CERTIFICATE_UNTRUSTED,
+        Cause.CLIENT_CERTIFICATE_REJECTED,
     }
 )
 """The other side of these handshakes is the server proxy; on PostgreSQL's own port PostgreSQL itself."""
@@ -122,8 +124,7 @@ def _alone(
     cause: Cause, items: tuple[PathCause, ...], working: tuple[Path, ...], public_address: bool | None
 ) -> Explanation:
     paths = {item.evidence.path for item in items}
-    private = paths == {Path.PRIVATE_IP} and cause in OF_THE_SERVER_PROXY
-    layer = Layer.DATABASE if private else None
+    layer = layer_on(cause, paths)
     if not working:
         return Explanation(cause=cause, paths=items, layer=layer)
     remark = f"the {' and '.join(working)} path{' works' if len(working) == 1 else 's work'}"
@@ -132,10 +133,17 @@ def _alone(
         remark += f", which {leads} over the instance's public address and not through the VPC connector"
     elif cause in NOT_REACHED:
         remark += ", so PostgreSQL answers"
-    proxy, words = _behind_a_proxy(cause, paths, public_address)
+    said_by_postgresql = any(item.record.failure is Failure.TERMINATED for item in items)
+    proxy, words = (None, "") if said_by_postgresql else _behind_a_proxy(cause, paths, public_address)
     return Explanation(
         cause=cause, paths=items, layer=proxy or layer, remark=remark + words, narrowed=proxy is not None
     )
+
+
+def layer_on(cause: Cause, paths: Iterable[Path | None]) -> Layer | None:
+    """Whom a handshake on PostgreSQL's own port blames; None: the cause's own layer."""
+    private = set(paths) == {Path.PRIVATE_IP} and cause in OF_THE_SERVER_PROXY
+    return Layer.DATABASE if private else None
 
 
 def _behind_a_proxy(

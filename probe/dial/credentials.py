@@ -18,6 +18,8 @@ SCOPES = (
     "https://www.googleapis.com/auth/cloud-platform",
 )
 LOGIN_SCOPE = "https://www.googleapis.com/auth/sqlservice.login"
+MALFORMED_ANSWERS = (TypeError, ValueError, LookupError, AttributeError)
+"""What google-auth raises over an answer of status 200 that is not the JSON it expects."""
 
 
 def prepare() -> None:
@@ -52,11 +54,13 @@ class Identity:
         try:
             return bounded(lambda: self._refreshed(deadline, login=login), deadline)
         except TimeoutError as error:
-            raise stage_failure(
-                Failure.METADATA_UNAVAILABLE if self._on_google() else Failure.TIMEOUT,
-                "no access token within the budget: the token endpoint is silent",
-                cause=error,
-            ) from error
+            raise self._too_late(error) from error
+
+    def _too_late(self, error: TimeoutError) -> StageFailure:
+        if self._found is None and not self._metadata_expected:
+            message = "no credentials were found within the budget"
+            return stage_failure(Failure.CREDENTIALS_MISSING, message, cause=error)
+        return stage_failure(self._no_token(), "no access token within the budget", cause=error)
 
     def _refreshed(self, deadline: Deadline, *, login: bool) -> str:
         if not self._lock.acquire(timeout=deadline.left_s()):
@@ -96,15 +100,22 @@ class Identity:
         except google.auth.exceptions.RefreshError as error:
             raise StageFailure(self._refused(error), error_facts(error)) from error
         except google.auth.exceptions.TransportError as error:
-            failure = Failure.METADATA_UNAVAILABLE if self._on_google() else Failure.UNREACHABLE
-            raise StageFailure(failure, error_facts(error)) from error
+            raise StageFailure(self._no_token(), error_facts(error)) from error
+        except MALFORMED_ANSWERS as error:
+            message = f"what the token endpoint answers is no token: {error}"
+            raise stage_failure(self._no_token(), message, cause=error) from error
         if credentials.token_state is TokenState.INVALID:
             message = f"the token endpoint issued a token that expired at {credentials.expiry} UTC"
             raise stage_failure(Failure.TOKEN_EXPIRED, message)
 
-    def _refused(self, error: Exception) -> Failure:
-        unreachable = isinstance(error.__cause__, google.auth.exceptions.TransportError)
-        return Failure.METADATA_UNAVAILABLE if unreachable and self._on_google() else Failure.TOKEN_REFUSED
+    def _refused(self, error: google.auth.exceptions.RefreshError) -> Failure:
+        unheard = (google.auth.exceptions.TransportError, *MALFORMED_ANSWERS)
+        no_answer = error.retryable or isinstance(error.__cause__, unheard)
+        return self._no_token() if no_answer else Failure.TOKEN_REFUSED
+
+    def _no_token(self) -> Failure:
+        """Whoever should have issued a token did not."""
+        return Failure.METADATA_UNAVAILABLE if self._on_google() else Failure.TOKEN_ENDPOINT_UNAVAILABLE
 
     def _on_google(self) -> bool:
         if self._found is None:

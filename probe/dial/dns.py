@@ -10,16 +10,16 @@ from probe.model.facts import DnsFacts
 from probe.model.words import Failure, SkipReason, Stage
 
 
-def resolve(trace: Trace, host: str, budget_s: float) -> str:
-    """The address of ``host``; a literal address skips the stage."""
+def resolve(trace: Trace, host: str, budget_s: float) -> tuple[str, ...]:
+    """The addresses of ``host``, at least one; a literal address skips the stage."""
     if is_literal(host):
         trace.skip(Stage.DNS, SkipReason.LITERAL_ADDRESS)
-        return host
+        return (host,)
     deadline = trace.begin(Stage.DNS, budget_s)
     trace.learn(DnsFacts(name=host))
     addresses = lookup(host, deadline)
     trace.learn(DnsFacts(name=host, addresses=addresses))
-    return addresses[0]
+    return addresses
 
 
 def is_literal(host: str) -> bool:

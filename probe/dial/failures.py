@@ -30,6 +30,9 @@ ERRNO_FAILURES = {
     errno.EPERM: Failure.UNREACHABLE,
 }
 
+# Some of OpenSSL's reasons for an alert lack the word: TLSV1_UNRECOGNIZED_NAME.
+ALERT_PREFIXES = ("SSLV3_", "TLSV1_", "TLSV13_")
+
 # The suffix of OpenSSL's reason for an alert that the peer sent, and what it says of our certificate.
 CLIENT_CERTIFICATE_ALERTS = {
     "CERTIFICATE_EXPIRED": Failure.CLIENT_CERTIFICATE_EXPIRED,
@@ -112,7 +115,7 @@ def _tls_failure(error: ssl.SSLError) -> Failure:
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return Failure.CLOSED
     reason = getattr(error, "reason", None) or ""  # one that was not raised by OpenSSL has none
-    if "ALERT" in reason:
-        alert = reason.partition("ALERT_")[2]
-        return CLIENT_CERTIFICATE_ALERTS.get(alert, Failure.TLS_ALERT)
-    return Failure.NOT_TLS
+    if not reason.startswith(ALERT_PREFIXES):
+        return Failure.NOT_TLS
+    alert = reason.partition("_")[2].removeprefix("ALERT_")
+    return CLIENT_CERTIFICATE_ALERTS.get(alert, Failure.TLS_ALERT)

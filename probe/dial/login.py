@@ -14,7 +14,12 @@ from pg8000.exceptions import DatabaseError, InterfaceError
 
 from probe.dial.clock import Deadline, Trace
 from probe.dial.failures import StageFailure, as_failure, stage_failure
-from probe.dial.postgres import message_length, server_failure
+from probe.dial.postgres import (
+    is_unframed_error,
+    message_length,
+    read_unframed_error,
+    server_failure,
+)
 from probe.dial.stream import AnyStream
 from probe.model.facts import LoginFacts, QueryFacts
 from probe.model.words import Failure, Stage
@@ -111,11 +116,26 @@ class _Connection(CoreConnection):
         key = self._backend_key_data
         return int(struct.unpack("!i", key[:4])[0]) if key and len(key) >= 4 else None  # noqa: PLR2004 - an Int32
 
+    def handle_AUTHENTICATION_REQUEST(self, octets: bytes, context: Any) -> None:  # noqa: N802 - pg8000's name
+        """Tell a server whose SASL mechanisms nobody here speaks from a password that no SCRAM can carry."""
+        try:
+            super().handle_AUTHENTICATION_REQUEST(octets, context)
+        except scramp.ScramException as error:
+            if octets[:4] != ASKS_FOR_SASL:
+                raise
+            if error.server_error is not None:  # of the name or the password: nothing has been sent
+                raise RuntimeError(f"the name or the password cannot be sent: {error}") from None
+            message = f"the server offers {octets[4:].strip(NUL)!r}: {error}"
+            raise stage_failure(Failure.AUTHENTICATION_UNSUPPORTED, message, cause=error) from error
+
     def handle_ERROR_RESPONSE(self, octets: bytes, context: Any) -> None:  # noqa: N802 - pg8000's name
         """Keep the error, then let pg8000 have it."""
         super().handle_ERROR_RESPONSE(octets, context)
         self.last_words = context.error.args[0]
 
+
+ASKS_FOR_SASL = struct.pack("!i", 10)
+NUL = b"\0"
 
 # What pg8000 raises over a message that is framed right and means nothing (or comes out of turn).
 CONTENT_ERRORS = (struct.error, LookupError, ValueError, TypeError, AttributeError, scramp.ScramException)
@@ -181,6 +201,8 @@ class _Wire:
         while len(self._received) < size:
             self._received += self.stream.receive()
         octets = bytes(self._received[:size])
+        if self._header_next and not self.heard and is_unframed_error(octets):
+            raise read_unframed_error(self.stream, bytes(self._received))
         if self._header_next:
             message_length(octets)
         return octets

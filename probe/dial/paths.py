@@ -67,8 +67,8 @@ def connector(trace: Trace, target: Target, equipment: Equipment, concessions: C
         trace, name, key.public_pem, timeouts.certificate_s, iam_auth=target.iam_auth
     )
     context = _connector_context(settings, certificate_pem, key)
-    address = dns.resolve(trace, settings.address, timeouts.dns_s)
-    stream = tcp.connect(trace, address, SERVER_PROXY_PORT, timeouts.tcp_s)
+    addresses = dns.resolve(trace, settings.address, timeouts.dns_s)
+    stream = tcp.connect(trace, addresses, SERVER_PROXY_PORT, timeouts.tcp_s)
     try:
         secure = tls.handshake(trace, stream, context, settings.address, timeouts.tls_s)
         if target.proxy_check == "off" or not concessions.ssl_request:
@@ -85,8 +85,8 @@ def private_ip(trace: Trace, target: Target, equipment: Equipment, concessions: 
     timeouts = equipment.timeouts
     host = private_host(trace, target, equipment)
     token = _login_token(trace, target, equipment)
-    address = dns.resolve(trace, host, timeouts.dns_s)
-    plain = tcp.connect(trace, address, target.port, timeouts.tcp_s)
+    addresses = dns.resolve(trace, host, timeouts.dns_s)
+    plain = tcp.connect(trace, addresses, target.port, timeouts.tcp_s)
     try:
         stream: AnyStream = plain
         context = equipment.private_context
@@ -136,8 +136,8 @@ def endpoint(trace: Trace, target: Target, path: Path, equipment: Equipment) -> 
 
 def reach(trace: Trace, host: str, port: int, timeouts: Timeouts) -> None:
     """Resolve and connect, nothing more."""
-    address = dns.resolve(trace, host, timeouts.dns_s)
-    tcp.connect(trace, address, port, timeouts.tcp_s).close()
+    addresses = dns.resolve(trace, host, timeouts.dns_s)
+    tcp.connect(trace, addresses, port, timeouts.tcp_s).close()
 
 
 def private_host(trace: Trace, target: Target, equipment: Equipment) -> str:
@@ -170,7 +170,7 @@ def _connector_context(settings: ConnectSettings, certificate_pem: str, key: Key
             certificate_pem=certificate_pem,
             key_pem=key.private_pem,
         )
-    except (ssl.SSLError, ValueError) as error:
+    except (ssl.SSLError, ValueError, TypeError) as error:  # TypeError: text that is not ASCII
         message = f"the Admin API's certificates cannot be used: {error}"
         raise stage_failure(Failure.MALFORMED, message, cause=error) from error
 

@@ -9,6 +9,8 @@ from probe.model.words import Failure
 
 HEADER_BYTES = 5
 MAX_MESSAGE_BYTES = 1024 * 1024
+MAX_UNFRAMED_BYTES = 1000
+"""PostgreSQL's own bound for an error without a length."""
 BACKEND_MESSAGES = frozenset(b"RSKZTECDN123sntdcAGHI")
 """The message types that PostgreSQL sends a client of protocol 3.0, and that pg8000 takes."""
 
@@ -63,13 +65,40 @@ def server_failure(fields: dict[str, str]) -> StageFailure:
 def read_error_response(stream: AnyStream, begun: bytes) -> StageFailure:
     """The ErrorResponse that began with these bytes, as a failure. Raises StageFailure (protocol) itself."""
     octets = begun
-    while len(octets) < HEADER_BYTES or len(octets) < 1 + message_length(octets):
+    while len(octets) < HEADER_BYTES:
+        octets += stream.receive()
+    if is_unframed_error(octets):
+        return read_unframed_error(stream, octets)
+    while len(octets) < 1 + message_length(octets):
         octets += stream.receive()
     body = octets[HEADER_BYTES : 1 + message_length(octets)]
     fields = {
         part[:1].decode("latin-1"): part[1:].decode("utf8", "replace") for part in body.split(b"\0") if part
     }
     return server_failure(fields)
+
+
+def is_unframed_error(header: bytes) -> bool:
+    """Whether an error without a length begins here: text stands where the length would be."""
+    return header[:1] == b"E" and all(0x20 <= octet < 0x7F for octet in header[1:HEADER_BYTES])  # noqa: PLR2004 - ASCII
+
+
+def read_unframed_error(stream: AnyStream, begun: bytes) -> StageFailure:
+    """The error that began with these bytes, in protocol 2.0's form: text up to a NUL.
+
+    PostgreSQL still writes it where it cannot fork a process for the connection. Raises StageFailure
+    (protocol) where no NUL ends it in time.
+    """
+    octets = begun
+    while b"\0" not in octets and len(octets) <= MAX_UNFRAMED_BYTES:
+        try:
+            octets += stream.receive()
+        except (StageFailure, OSError):  # it left, or fell silent, without ending what it said
+            break
+    text, ended, _rest = octets[1:].partition(b"\0")
+    if not ended:
+        raise stage_failure(Failure.PROTOCOL, f"not PostgreSQL's protocol: {octets[:32]!r}")
+    return server_failure({"M": text.decode("utf8", "replace").strip()})
 
 
 def message_length(header: bytes) -> int:

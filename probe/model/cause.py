@@ -19,6 +19,7 @@ class Cause(StrEnum):
     METADATA_SERVER_UNAVAILABLE = "metadata_server_unavailable"
     TOKEN_REFUSED = "token_refused"  # noqa: S105
     TOKEN_EXPIRED = "token_expired"  # noqa: S105
+    TOKEN_ENDPOINT_UNAVAILABLE = "token_endpoint_unavailable"  # noqa: S105
     ADMIN_API_UNAUTHENTICATED = "admin_api_unauthenticated"
     ADMIN_API_FORBIDDEN = "admin_api_forbidden"
 
@@ -92,6 +93,7 @@ class Cause(StrEnum):
     PARAMETERS_REFUSED = "parameters_refused"
     QUERY_SILENT = "query_silent"
     QUERY_BROKEN_OFF = "query_broken_off"
+    QUERY_PROTOCOL = "query_protocol"
     QUERY_FAILED = "query_failed"
     SLOW_CONNECTION = "slow_connection"
 

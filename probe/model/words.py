@@ -73,6 +73,8 @@ class Failure(StrEnum):
     """The token endpoint refuses to issue a token (``invalid_grant``, say)."""
     TOKEN_EXPIRED = "token_expired"  # noqa: S105
     """The token endpoint issues tokens that have expired already."""
+    TOKEN_ENDPOINT_UNAVAILABLE = "token_endpoint_unavailable"  # noqa: S105
+    """The token endpoint of the credentials is out of reach, silent, or answers with no token."""
     HTTP_BAD_REQUEST = "http_bad_request"
     UNAUTHENTICATED = "unauthenticated"
     FORBIDDEN = "forbidden"

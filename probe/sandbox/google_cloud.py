@@ -45,8 +45,13 @@ def identity(staging: Staging, cloud: GoogleCloud, folder: Path) -> dict[str, st
     if staging.credentials == "missing":
         return {"NO_GCE_CHECK": "true"}
     metadata = {"GCE_METADATA_HOST": cloud.metadata_address, "GCE_METADATA_IP": cloud.metadata_address}
-    if staging.credentials == "refused":
-        credentials = refused_credentials(folder, cloud.metadata.token_url_refused)
+    token_urls = {
+        "refused": cloud.metadata.token_url_refused,
+        "endpoint-down": f"http://{NO_ROUTE}:9/token",
+        "endpoint-html": cloud.metadata.token_url_html,
+    }
+    if staging.credentials in token_urls:
+        credentials = refused_credentials(folder, token_urls[staging.credentials])
         return metadata | {"GOOGLE_APPLICATION_CREDENTIALS": str(credentials)}
     return metadata
 

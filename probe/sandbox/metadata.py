@@ -8,6 +8,7 @@ from probe.sandbox.http_server import HttpServer, Request, Response, json_respon
 BEHAVIOURS = ("normal", "expired", "silent")
 ROOT = "/computeMetadata/v1/"
 REFUSED = "/refused/token"
+HTML = "/html/token"
 PROJECT_NUMBER = "701982941522"
 TOKEN_LIFETIME_S = 3599
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -43,6 +44,8 @@ class MetadataServer(HttpServer):
         super().__init__(host=host, answer=self._answer)
         self.token_url_refused = f"http://{self.address}{REFUSED}"
         """A token endpoint that refuses every credential: ``invalid_grant``."""
+        self.token_url_html = f"http://{self.address}{HTML}"
+        """A token endpoint that answers a web page."""
 
     def _answer(self, request: Request) -> Response | str:
         path = urlsplit(request.path).path
@@ -51,6 +54,9 @@ class MetadataServer(HttpServer):
         if path == REFUSED:
             refusal = {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
             return json_response(refusal, status=400)
+        if path == HTML:
+            page = b"<html><body>Welcome</body></html>"
+            return Response(status=200, body=page, content_type="text/html")
         if path == "/":
             return _text("computeMetadata/\n")
         if request.headers.get("metadata-flavor") != "Google":

@@ -20,7 +20,7 @@ OWN_ADDRESS = ""
 """The sandbox's own loopback address, wherever it turns out to be."""
 
 AdminEndpoint = Literal["stand-in", "refused", "unreachable", "https"]
-Credentials = Literal["metadata", "missing", "refused"]
+Credentials = Literal["metadata", "missing", "refused", "endpoint-down", "endpoint-html"]
 Postgres = Literal["running", "down", "frozen", "starting", "stopping", "standby"]
 Resolver = Literal["system", "refusing", "silent"]
 BuiltInSocket = Literal["served", "missing", "refused"]

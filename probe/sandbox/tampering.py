@@ -54,6 +54,7 @@ PLAIN_TEXT = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
 GARBAGE = b"\xff\xfe\xfd\xfc this is not PostgreSQL\r\n"
 HUGE_MESSAGE = b"R\x7f\xff\xff\xff\x00\x00\x00"
 BEGUN_MESSAGE = b"E\x00\x00\x7f\xff"
+CANNOT_FORK = b"Ecould not fork new process for connection: Cannot allocate memory\n\0"
 FIRST_PACKET = Kind.SSL_REQUEST | Kind.START_UP
 
 TAMPERINGS: dict[str, Tampering] = {
@@ -76,6 +77,7 @@ TAMPERINGS: dict[str, Tampering] = {
     "login-garbage": Tampering(at=Kind.START_UP, say=GARBAGE, then=Then.CLOSE),
     "login-huge-message": Tampering(at=Kind.START_UP, say=HUGE_MESSAGE, then=Then.SILENCE),
     "auth-unsupported": Tampering(at=Kind.START_UP, say=AUTHENTICATION_GSS, then=Then.SILENCE),
+    "cannot-fork": Tampering(at=Kind.START_UP, say=CANNOT_FORK, then=Then.CLOSE),
     "login-error": Tampering(
         at=Kind.START_UP,
         say=error_response("58030", 'could not read file "global/pg_filenode.map": Input/output error'),
@@ -89,6 +91,7 @@ TAMPERINGS: dict[str, Tampering] = {
     ),
     "query-silent": Tampering(at=Kind.QUERY, then=Then.SILENCE),
     "query-closed": Tampering(at=Kind.QUERY, then=Then.CLOSE),
+    "query-garbage": Tampering(at=Kind.QUERY, say=GARBAGE, then=Then.CLOSE),
     "query-error": Tampering(
         at=Kind.QUERY,
         say=error_response("XX000", "cache lookup failed for type 0", severity="ERROR") + READY_FOR_QUERY,

@@ -1,5 +1,6 @@
 """The only reader of the environment and of the settings file."""
 
+from probe.settings.consistency import measuring_s
 from probe.settings.loading import NOT_SETTINGS, load, password
 from probe.settings.problems import SettingsError
 from probe.settings.schema import (
@@ -26,6 +27,7 @@ __all__ = [
     "SettingsError",
     "SqlAdmin",
     "load",
+    "measuring_s",
     "password",
     "settings_table",
 ]

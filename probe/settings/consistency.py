@@ -6,10 +6,15 @@ from pathlib import Path as File
 from typing import Any
 
 from probe.model.target import Application, Target, Timeouts
-from probe.model.words import Path
+from probe.model.words import Check, Path
 from probe.settings.schema import Profile, Settings
 
 LONGEST_SOCKET_PATH_BYTES = 107
+LARGEST_CA_BYTES = 1 << 20
+KEPT_BACK = 0.25
+"""The most of a run's time that is kept back for its metrics."""
+DIALLING = frozenset({Check.ROUTE, Check.CLOUDSQL})
+"""Checks whose attempts have a connection's budget."""
 
 
 def record_problems(record: object) -> Iterator[tuple[str, str]]:
@@ -42,7 +47,7 @@ def _tls_fits(target: Target) -> Iterator[tuple[str, str]]:
         return
     if not target.server_ca:
         yield "server_ca", 'is needed for tls = "verify-ca": a PEM file with the CA of the server'
-    elif problem := unreadable(target.server_ca):
+    elif problem := unusable_ca(target.server_ca):
         yield "server_ca", problem
 
 
@@ -53,14 +58,22 @@ def _password_fits(target: Target) -> Iterator[tuple[str, str]]:
         yield "password_env", "is missing: give `password_env`, `password_file` or `iam_auth = true`"
 
 
-def unreadable(path: str) -> str | None:
-    """Why a file cannot be read, or None."""
+def unusable_ca(path: str) -> str | None:
+    """Why a file's certificates cannot be trusted in a TLS handshake, or None."""
+    import ssl
+
     try:
         with File(path).open("rb") as file:
-            file.read(1)
+            content = file.read(LARGEST_CA_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         return f"cannot be read: {reason}"
+    if len(content) > LARGEST_CA_BYTES:
+        return f"is larger than {LARGEST_CA_BYTES} bytes"
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=content.decode("ascii"))
+    except (ssl.SSLError, ValueError):
+        return "is no PEM file with a certificate"
     return None
 
 
@@ -78,6 +91,40 @@ def _names_differ(settings: Settings) -> Iterator[tuple[str, str]]:
             yield key, f'"{name}" is the name of {first[name]} already'
 
 
+def measuring_s(settings: Settings, deadline_s: float) -> float:
+    """A run's deadline less what is kept back of it for delivering the metrics."""
+    if not settings.monitoring.enabled:
+        return deadline_s
+    return deadline_s - min(settings.monitoring.budget_s, KEPT_BACK * deadline_s)
+
+
+def _attempt_fits(settings: Settings) -> Iterator[tuple[str, str]]:
+    # Cut off by the run's deadline an attempt is no failure: a silence would never be found out.
+    connection_s, told = settings.timeouts.connection_s, set()
+    for name, profile in settings.profiles.items():
+        own = profile.deadline_s is not None
+        deadline_s = profile.deadline_s or settings.deadline_s
+        key, left_s = (
+            f"profiles.{name}.deadline_s" if own else "deadline_s",
+            measuring_s(settings, deadline_s),
+        )
+        if left_s < connection_s and DIALLING & set(profile.checks) and key not in told:
+            told.add(key)
+            left = f"{deadline_s:g} leaves {left_s:g} s for measuring"
+            yield key, f"{left}, less than one attempt may take: timeouts.connection_s = {connection_s:g}"
+
+
+def _confirmation_fits(settings: Settings) -> Iterator[tuple[str, str]]:
+    # A profile with a shorter deadline of its own goes without; the general one leaves time for it.
+    left_s = measuring_s(settings, settings.deadline_s)
+    if settings.confirm_after_s >= left_s:
+        left = f"deadline_s = {settings.deadline_s:g} leaves {left_s:g} s for measuring"
+        yield (
+            "confirm_after_s",
+            f"{settings.confirm_after_s:g} is never over: {left}; lower it, or 0: not confirmed",
+        )
+
+
 def _checks_differ(profile: Profile) -> Iterator[tuple[str, str]]:
     for check in _repeated(profile.checks):
         yield "checks", f'names "{check}" twice'
@@ -92,5 +139,5 @@ _RECORDS: Mapping[type, tuple[Callable[[Any], Iterator[tuple[str, str]]], ...]] 
     Target: (_paths_fit, _tls_fits, _password_fits),
     Application: (_reserve_fits,),
     Profile: (_checks_differ,),
-    Settings: (_names_differ,),
+    Settings: (_names_differ, _attempt_fits, _confirmation_fits),
 }

@@ -99,7 +99,9 @@ def _record(record: type, raw: object, key: str, problems: list[Problem]) -> Any
     if UNREADABLE in values.values():
         return UNREADABLE
     built = record(**values)
-    problems += [Problem(f"{prefix}{name}", text) for name, text in record_problems(built)]
+    told = {problem.key for problem in problems}
+    together = [Problem(f"{prefix}{name}", text) for name, text in record_problems(built)]
+    problems += [problem for problem in together if problem.key not in told]
     return built
 
 

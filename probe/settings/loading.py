@@ -11,6 +11,7 @@ from probe.model.target import Target
 from probe.settings.decoding import UNREADABLE, decode
 from probe.settings.environment import NOT_SETTINGS, cloud_run, overlay, unknown_variables
 from probe.settings.problems import Problem, SettingsError, error_of
+from probe.settings.saslprep import refused
 from probe.settings.schema import BUILT_IN_PROFILES, Settings
 
 __all__ = ["NOT_SETTINGS", "load", "password"]
@@ -45,7 +46,7 @@ def password(target: Target, environ: Mapping[str, str]) -> Secret:
     if not value:
         state = "is not set" if value is None else "is empty"
         raise SettingsError([f"{_variable_named_by(target)} {state}: it holds the password of {target.name}"])
-    return Secret(value)
+    return _sendable(value, f"{_variable_named_by(target)} of {target.name}")
 
 
 def _variable_named_by(target: Target) -> str:
@@ -68,6 +69,15 @@ def _password_from_file(target: Target) -> Secret:
         raise SettingsError([f"{source}: is larger than {LARGEST_PASSWORD_BYTES} bytes"])
     if not value:
         raise SettingsError([f"{source}: its first line is empty"])
+    return _sendable(value, source)
+
+
+def _sendable(value: str, source: str) -> Secret:
+    """A password that a login can carry; the variables of the environment need not be UTF-8."""
+    if any("\ud800" <= letter <= "\udfff" for letter in value):  # how Python keeps bytes that are none
+        raise SettingsError([f"{source}: is not UTF-8"])
+    if what := refused(value):
+        raise SettingsError([f"{source}: cannot be sent in a login: SASLprep refuses {what}"])
     return Secret(value)
 
 
@@ -76,8 +86,9 @@ def _passwords(
 ) -> Mapping[str, Secret]:
     found = {}
     for place, target in enumerate(settings.targets):
-        if target.iam_auth or bool(target.password_env) == bool(target.password_file):
-            continue  # none is needed, or it is not clear which: a problem by now
+        unclear = any(problem.key.startswith(f"targets[{place}].password") for problem in problems)
+        if target.iam_auth or unclear:
+            continue
         try:
             found[target.name] = password(target, environ)
         except SettingsError as error:

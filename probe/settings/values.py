@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from probe.model.target import Application, Neighbour, Target
+from probe.settings.saslprep import refused
 from probe.settings.schema import Connector, Egress, Monitoring, Profile, Route, Settings, SqlAdmin
 
 LONGEST_S = 86_400.0
@@ -20,6 +21,7 @@ _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _INSTANCE = re.compile(r"([a-z0-9-]+(\.[a-z0-9-]+)+:)?[a-z0-9-]+:[a-z0-9-]+:[a-z0-9-]+")
 _PROJECT = re.compile(r"([a-z0-9-]+(\.[a-z0-9-]+)+:)?[a-z0-9-]+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_UNSENDABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?")
 
 Rule = Callable[[Any], str | None]
@@ -29,6 +31,8 @@ def value_problem(record: type, name: str, value: object) -> str | None:
     """What is wrong with this value by itself, or None."""
     if isinstance(value, float) and not math.isfinite(value):
         return "must be a finite number"
+    if isinstance(value, str) and _UNSENDABLE.search(value):
+        return "has a control character, or one that is not UTF-8"
     if (rule := _VALUES.get((record, name))) is not None:
         return rule(value)
     if name.endswith("_s") and isinstance(value, float):
@@ -123,6 +127,12 @@ def _environment_name(value: str) -> str | None:
     return "is not the name of an environment variable; a password itself does not belong here"
 
 
+def _role(value: str) -> str | None:
+    if what := refused(value):
+        return f"cannot be sent in a login: SASLprep refuses {what}"
+    return _filled(value)
+
+
 def _absolute(value: str) -> str | None:
     return None if value.startswith("/") else "must be an absolute path"
 
@@ -151,7 +161,7 @@ _VALUES: Mapping[tuple[type, str], Rule] = {
     (Target, "port"): _between(1, LARGEST_PORT),
     (Target, "socket_dir"): _absolute,
     (Target, "database"): _filled,
-    (Target, "user"): _filled,
+    (Target, "user"): _role,
     (Target, "password_env"): _optional(_environment_name),
     (Target, "samples"): _SAMPLES,
     (Target, "interval_s"): _pause,

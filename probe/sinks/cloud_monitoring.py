@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from probe.dial.redaction import Redaction
 from probe.model.facts import ErrorFacts
 from probe.model.observation import Delivery
 from probe.model.report import RunIdentity
@@ -11,7 +12,7 @@ from probe.model.words import Failure
 from probe.sinks.catalogue import BY_NAME, DURATION_BOUNDS_S
 from probe.sinks.descriptors import apply_descriptors
 from probe.sinks.monitoring_bounds import CallFailed, Deadline, deadline_after, told
-from probe.sinks.monitoring_calls import call, connected
+from probe.sinks.monitoring_calls import Channel, call, connected
 from probe.sinks.points import Distribution, Series, series
 
 __all__ = ["apply_descriptors", "series", "write"]
@@ -72,7 +73,7 @@ class _Delivered:
         self.error: ErrorFacts | None = None
         self._refusal: CallFailed | None = None
 
-    def add(self, channel: Any, request: Any, deadline: Deadline) -> None:
+    def add(self, channel: Channel, request: Any, deadline: Deadline) -> None:
         """Sends one batch; raises ``CallFailed`` where it was refused as a whole."""
         from google.protobuf.empty_pb2 import Empty  # type: ignore[attr-defined]
 
@@ -80,18 +81,19 @@ class _Delivered:
             call(channel, "CreateTimeSeries", request, Empty, deadline)
         except CallFailed as failed:
             summary = _summary(failed.status)
-            if summary is None:
+            if summary is not None:
+                self._refusal = failed
+                self._count(summary, channel.redaction, again=failed.may_have_arrived)
+                return
+            if not _stored_already(failed.error.message, again=failed.may_have_arrived):
                 raise
-            self._refusal = failed
-            self._count(summary, again=failed.may_have_arrived)
-        else:
-            self.written += len(request.time_series)
+        self.written += len(request.time_series)
 
-    def _count(self, summary: Any, *, again: bool) -> None:
+    def _count(self, summary: Any, redaction: Redaction, *, again: bool) -> None:
         self.written += summary.success_point_count
         for refused in summary.errors:
-            message = refused.status.message
-            if again and any(words in message for words in STORED_ALREADY):
+            message = redaction.clean(refused.status.message)
+            if _stored_already(message, again=again):
                 self.written += refused.point_count
             else:
                 self.reasons[message] = None
@@ -107,6 +109,10 @@ class _Delivered:
             error=self.error,
             reasons=tuple(self.reasons),
         )
+
+
+def _stored_already(message: str, *, again: bool) -> bool:
+    return again and any(words in message for words in STORED_ALREADY)
 
 
 def _requests(points: Sequence[Series], project: str, resource: Mapping[str, Any]) -> Iterator[Any]:

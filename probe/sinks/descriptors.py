@@ -8,7 +8,7 @@ from probe.model.facts import ErrorFacts
 from probe.model.words import Failure
 from probe.sinks.catalogue import METRICS, PREFIX, Metric
 from probe.sinks.monitoring_bounds import CallFailed, Deadline, deadline_after, told
-from probe.sinks.monitoring_calls import call, connected
+from probe.sinks.monitoring_calls import Channel, call, connected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ def apply_descriptors(
         return Applied(failure=Failure.PROTOCOL, error=told(error))
 
 
-def _apply_all(channel: Any, project: str, existing: Mapping[str, Any], deadline: Deadline) -> Applied:
+def _apply_all(channel: Channel, project: str, existing: Mapping[str, Any], deadline: Deadline) -> Applied:
     done: dict[str, list[str]] = {"created": [], "updated": [], "unchanged": []}
     failures: dict[str, CallFailed] = {}
     for metric in METRICS:
@@ -78,7 +78,7 @@ def _apply_all(channel: Any, project: str, existing: Mapping[str, Any], deadline
     )
 
 
-def _apply(channel: Any, project: str, metric: Metric, existing: Any, deadline: Deadline) -> str:
+def _apply(channel: Channel, project: str, metric: Metric, existing: Any, deadline: Deadline) -> str:
     from google.api.metric_pb2 import MetricDescriptor
     from google.cloud.monitoring_v3.types.metric_service import CreateMetricDescriptorRequest
 
@@ -90,7 +90,7 @@ def _apply(channel: Any, project: str, metric: Metric, existing: Any, deadline: 
     return "created" if existing is None else "updated"
 
 
-def _existing(channel: Any, project: str, deadline: Deadline) -> dict[str, Any]:
+def _existing(channel: Channel, project: str, deadline: Deadline) -> dict[str, Any]:
     """Metric type -> its descriptor, as far as there is one."""
     from google.cloud.monitoring_v3.types import metric_service
 

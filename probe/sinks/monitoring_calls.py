@@ -4,9 +4,11 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
+from probe.dial.redaction import Redaction
 from probe.model.facts import ErrorFacts
 from probe.model.words import Failure
 from probe.sinks.monitoring_bounds import MESSAGE_CHARACTERS, CallFailed, Deadline
@@ -30,9 +32,17 @@ FAILURES = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """The way to the service, and what the service may echo but nobody may read."""
+
+    grpc: Any
+    redaction: Redaction = field(default_factory=Redaction)
+
+
 @contextmanager
-def connected(endpoint: str, deadline: Deadline, credentials: Any = None) -> Iterator[Any]:
-    """A gRPC channel to the service; plaintext to ``HOST:PORT`` if ``endpoint`` names one.
+def connected(endpoint: str, deadline: Deadline, credentials: Any = None) -> Iterator[Channel]:
+    """A channel to the service; plaintext to ``HOST:PORT`` if ``endpoint`` names one.
 
     Opens no connection: the first call does. Without ``credentials`` the Application Default Credentials are
     taken. Raises ``CallFailed`` where there is no usable token before the deadline.
@@ -41,6 +51,7 @@ def connected(endpoint: str, deadline: Deadline, credentials: Any = None) -> Ite
 
     # Tries again are ours, and bounded; until then a lost connection is dialled anew without a long pause.
     options = [("grpc.enable_retries", 0), ("grpc.initial_reconnect_backoff_ms", 100)]
+    redaction = Redaction()
     if endpoint:
         direct = [*options, ("grpc.enable_http_proxy", 0)]
         channel = grpc.insecure_channel(endpoint, direct)  # type: ignore[no-untyped-call]
@@ -48,18 +59,19 @@ def connected(endpoint: str, deadline: Deadline, credentials: Any = None) -> Ite
         from probe.sinks.monitoring_identity import access_token
 
         token = access_token(credentials, deadline)
+        redaction.add(token)
         channel = grpc.secure_channel(SERVICE, _authorised(token), options)  # type: ignore[no-untyped-call]
     with channel:
-        yield channel
+        yield Channel(grpc=channel, redaction=redaction)
 
 
-def call(channel: Any, method: str, request: Any, response: Any, deadline: Deadline) -> Any:
+def call(channel: Channel, method: str, request: Any, response: Any, deadline: Deadline) -> Any:
     """The method's response.
 
     ``request`` is a protobuf message, ``response`` the class of the answer. Tries again after UNAVAILABLE and
     DEADLINE_EXCEEDED, ``MOST_TRIES`` times in all. Raises ``CallFailed``, never later than the deadline.
     """
-    stub = channel.unary_unary(
+    stub = channel.grpc.unary_unary(
         METHOD + method,
         request_serializer=type(request).SerializeToString,
         response_deserializer=response.FromString,
@@ -69,6 +81,7 @@ def call(channel: Any, method: str, request: Any, response: Any, deadline: Deadl
         try:
             return _once(stub, request, deadline)
         except CallFailed as failed:
+            failed.error = channel.redaction.clean(failed.error)
             failed.may_have_arrived = may_have_arrived
             pause_s = next(pauses_s, inf)
             if not failed.passing or pause_s >= deadline.left_s:

@@ -62,6 +62,17 @@ def test_a_neighbour_without_a_route_to_it_is_neither_silent_nor_answering() -> 
     assert told(*silent_connector(), unreachable) == (Cause.NETWORK_SILENT, [])
 
 
+def test_a_neighbour_that_is_unreachable_at_times_does_not_show_that_the_way_is_open() -> None:
+    flapping = [route("r1", "cache", CACHE), route("r2", "cache", CACHE, Failure.UNREACHABLE)]
+    assert told(*silent_connector(), *flapping) == (Cause.NETWORK_SILENT, [])
+
+
+def test_what_said_unreachable_is_kept_by_endpoint() -> None:
+    (endpoint,) = endpoints_in([route("r1", "cache", CACHE, Failure.UNREACHABLE)])
+    assert (endpoint.host, endpoint.unreachable) == ("10.20.1.4", ("r1",))
+    assert (endpoint.answered, endpoint.silent) == ((), ())
+
+
 def test_an_endpoint_does_not_answer_for_itself() -> None:
     assert told(*attempts(Path.CONNECTOR, SILENT, PASSED)) == (Cause.NETWORK_SILENT, [])
 

@@ -9,6 +9,7 @@ REFUSED = (Stage.TCP, Failure.REFUSED)
 RESET_IN_PROXY = (Stage.PROXY, Failure.RESET)
 RESET_IN_LOGIN = (Stage.LOGIN, Failure.RESET)
 PARAMETER_REFUSED = (Stage.LOGIN, Failure.PARAMETER_REFUSED)
+ALERT = (Stage.TLS, Failure.TLS_ALERT)
 CRASHED = Outcome.CRASHED
 
 
@@ -83,6 +84,44 @@ def test_a_refused_form_with_no_further_attempt_is_a_failure() -> None:
 def test_a_form_that_worked_before_was_not_refused() -> None:
     seen = evidence(*attempts(Path.CONNECTOR, PASSED, RESET_IN_PROXY, PASSED))
     assert (seen.conceded, numbers(seen.failed)) == ((), [2])
+
+
+def test_an_sslrequest_that_was_insisted_on_is_never_conceded() -> None:
+    seen = evidence(*attempts(Path.CONNECTOR, RESET_IN_PROXY, RESET_IN_PROXY, insists=True))
+    assert (seen.conceded, numbers(seen.failed)) == ((), [1, 2])
+
+
+def test_an_sslrequest_is_conceded_where_a_later_attempt_left_it_out() -> None:
+    seen = evidence(*attempts(Path.CONNECTOR, RESET_IN_PROXY, REFUSED, PASSED))
+    assert (numbers(seen.conceded), numbers(seen.failed)) == ([1], [2])
+
+
+def test_an_offer_of_one_curve_counts_nowhere_where_every_curve_went_further() -> None:
+    for then in (PASSED, RESET_IN_LOGIN, SkipReason.DEADLINE):
+        seen = evidence(*attempts(Path.PRIVATE_IP, ALERT, then))
+        assert numbers(seen.conceded) == [1]
+
+
+def test_each_round_offers_one_curve_first() -> None:
+    first = attempts(Path.PRIVATE_IP, ALERT, PASSED)
+    again = attempts(Path.PRIVATE_IP, ALERT, PASSED, confirmation=True)
+    seen = evidence(*first, *again)
+    assert (len(seen.conceded), seen.success_ratio) == (2, 1.0)
+
+
+def test_an_alert_at_every_curve_as_well_is_a_failure() -> None:
+    seen = evidence(*attempts(Path.PRIVATE_IP, ALERT, ALERT, ALERT))
+    assert (seen.conceded, numbers(seen.failed)) == ((), [1, 2, 3])
+
+
+def test_an_alert_at_an_offer_that_was_taken_before_is_a_failure() -> None:
+    seen = evidence(*attempts(Path.PRIVATE_IP, PASSED, ALERT, PASSED))
+    assert (seen.conceded, numbers(seen.failed)) == ((), [2])
+
+
+def test_the_server_proxy_is_offered_every_curve_at_once() -> None:
+    seen = evidence(*attempts(Path.CONNECTOR, ALERT, PASSED))
+    assert (seen.conceded, numbers(seen.failed)) == ((), [1])
 
 
 def test_the_confirmation_decides_where_there_is_one() -> None:

@@ -13,6 +13,11 @@ REFUSED = (Stage.TCP, Failure.REFUSED)
 SILENT = (Stage.TCP, Failure.TIMEOUT)
 STARTING = (Stage.LOGIN, Failure.STARTING_UP)
 FORBIDDEN = (Stage.ADMIN_API, Failure.FORBIDDEN)
+UNREACHABLE = (Stage.TCP, Failure.UNREACHABLE)
+RESET_ON_ACCEPT = (Stage.TCP, Failure.RESET)
+RESET_IN_TLS = (Stage.TLS, Failure.RESET)
+CLOSED_IN_PROXY = (Stage.PROXY, Failure.CLOSED)
+CLOSED_IN_LOGIN = (Stage.LOGIN, Failure.CLOSED)
 RESET_IN_PROXY = (Stage.PROXY, Failure.RESET)
 RESET_IN_LOGIN = (Stage.LOGIN, Failure.RESET)
 PAST, FUTURE = "2026-11-21T01:06:38Z", "2026-11-21T03:06:38Z"
@@ -61,6 +66,48 @@ def test_the_first_round_decides_if_the_confirmation_passed() -> None:
     assert (found.cause, found.at_times) == (Cause.ENDPOINT_REFUSED, True)
 
 
+@pytest.mark.parametrize(
+    ("ends", "cause"),
+    [
+        ([RESET_ON_ACCEPT, RESET_IN_TLS, RESET_ON_ACCEPT], Cause.TLS_RESET),
+        ([CLOSED_IN_PROXY, RESET_IN_PROXY, RESET_IN_LOGIN], Cause.SERVER_PROXY_CLOSED),
+        ([RESET_IN_PROXY, RESET_IN_LOGIN, CLOSED_IN_LOGIN], Cause.SERVER_PROXY_CLOSED),
+        ([RESET_IN_LOGIN, CLOSED_IN_LOGIN], Cause.LOGIN_BROKEN_OFF),
+        ([UNREACHABLE, SILENT, SILENT], Cause.ROUTE_MISSING),
+    ],
+)
+def test_one_cause_that_ends_attempts_in_several_ways_is_not_one_at_times(
+    ends: list[End], cause: Cause
+) -> None:
+    found = certain(*attempts(Path.CONNECTOR, *ends))
+    assert (found.cause, found.at_times) == (cause, False)
+
+
+def test_the_ways_of_one_cause_are_counted_together() -> None:
+    ends = [RESET_ON_ACCEPT, RESET_IN_TLS, REFUSED, RESET_ON_ACCEPT, REFUSED]
+    found = certain(*attempts(Path.CONNECTOR, *ends))
+    assert (found.cause, found.record.stage, found.at_times) == (Cause.TLS_RESET, Stage.TCP, True)
+
+
+def test_a_reset_on_accept_is_the_logins_where_no_tls_comes_first() -> None:
+    observations = attempts(Path.PRIVATE_IP, RESET_ON_ACCEPT, RESET_IN_LOGIN)
+    found = path_cause(group(observations)[0], endpoints_in(observations), STARTED_AT, tls=False)
+    assert found is not None
+    assert (found.cause, found.at_times) == (Cause.LOGIN_BROKEN_OFF, False)
+
+
+def test_a_rejection_that_is_told_at_times_explains_the_silence_in_between() -> None:
+    found = certain(*attempts(Path.CONNECTOR, UNREACHABLE, SILENT, SILENT))
+    assert (found.record.failure, found.at_times) == (Failure.UNREACHABLE, False)
+
+
+def test_a_rejection_of_one_port_explains_the_silence_of_the_same_hosts_other_port_only() -> None:
+    rejected = attempts(Path.PRIVATE_IP, UNREACHABLE)
+    assert certain(*attempts(Path.CONNECTOR, SILENT), *rejected).cause is Cause.ROUTE_MISSING
+    another = attempts(Path.CONNECTOR, SILENT, endpoint="10.20.1.9:3307")
+    assert certain(*another, *rejected).cause is Cause.NETWORK_SILENT
+
+
 def test_a_silence_rests_on_the_endpoints_it_was_compared_with() -> None:
     found = certain(*attempts(Path.CONNECTOR, SILENT), route("r1", "cache", "10.20.1.4:6379"))
     assert found.cause is Cause.ENDPOINT_SILENT
@@ -100,6 +147,10 @@ def test_a_cut_without_a_reason_is_explained_by_the_certificates_own_dates(
     assert (expired.cause, expired.expired_at) == (Cause.CLIENT_CERTIFICATE_EXPIRED, PAST)
     for date in (FUTURE, None):
         assert certain(*with_certificate(date, end)).cause is otherwise
+
+
+def test_an_expired_certificate_does_not_explain_a_connect_that_was_reset() -> None:
+    assert certain(*with_certificate(PAST, RESET_ON_ACCEPT)).cause is Cause.TLS_RESET
 
 
 def test_an_expired_certificate_explains_nothing_that_was_given_a_reason() -> None:

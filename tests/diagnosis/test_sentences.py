@@ -78,8 +78,17 @@ def test_a_name_that_does_not_resolve_is_named() -> None:
     facts = {Stage.DNS: DnsFacts(name="db.example.internal")}
     ours = attempts(Path.CONNECTOR, missing, facts=facts)
     googles = attempts(Path.CONNECTOR, (Stage.ADMIN_API, Failure.NAME_NOT_FOUND))
-    assert "the name of db.example.internal does not resolve" in said(*ours)
+    assert "the name db.example.internal does not resolve" in said(*ours)
     assert "the name of the Admin API does not resolve" in said(*googles)
+
+
+def test_a_client_certificate_that_was_never_sent_is_not_called_rejected() -> None:
+    rejected = Failure.CLIENT_CERTIFICATE_REJECTED
+    private = said(*attempts(Path.PRIVATE_IP, (Stage.TLS, rejected)))
+    assert "10.20.1.3:5432 demands a client certificate, and on this path none is sent" in private
+    assert "10.20.1.3:3307 rejects the client cert" in said(
+        *attempts(Path.CONNECTOR, (Stage.PROXY, rejected))
+    )
 
 
 def test_an_endpoint_that_was_never_dialled_is_the_configured_one_or_just_the_endpoint() -> None:

@@ -35,7 +35,7 @@ def test_a_failing_path_is_critical_by_itself() -> None:
 
 def test_every_failure_is_named_by_a_stage_or_is_the_servers_own_error() -> None:
     named = {failure for table in (*BY_STAGE.values(), UNIX_SOCKET) for failure in table}
-    assert set(Failure) - named == {Failure.AUTHENTICATION_UNSUPPORTED, Failure.SQL_ERROR}
+    assert set(Failure) - named <= {Failure.AUTHENTICATION_UNSUPPORTED, Failure.SQL_ERROR}
 
 
 def test_a_failure_without_a_word_for_it_is_its_stages_own() -> None:
@@ -57,6 +57,19 @@ def test_a_failure_without_a_word_for_it_is_its_stages_own() -> None:
 )
 def test_the_silences_are_told_apart_by_their_stage(stage: Stage, cause: Cause) -> None:
     assert cause_of(Path.CONNECTOR, stage, Failure.TIMEOUT) is cause
+
+
+def test_a_reset_of_the_connect_has_the_cause_of_a_reset_in_the_next_stage() -> None:
+    reset = Failure.RESET
+    for path in (Path.CONNECTOR, Path.PRIVATE_IP):
+        assert cause_of(path, Stage.TCP, reset) is cause_of(path, Stage.TLS, reset) is Cause.TLS_RESET
+    plain = cause_of(Path.PRIVATE_IP, Stage.TCP, reset, tls=False)
+    assert plain is cause_of(Path.PRIVATE_IP, Stage.LOGIN, reset) is Cause.LOGIN_BROKEN_OFF
+
+
+def test_garbage_that_answers_the_query_is_no_error_of_the_server() -> None:
+    for failure in (Failure.PROTOCOL, Failure.NOT_TLS):
+        assert cause_of(Path.CONNECTOR, Stage.QUERY, failure) is Cause.QUERY_PROTOCOL
 
 
 def test_a_unix_socket_is_cloud_runs_and_no_network_endpoint() -> None:

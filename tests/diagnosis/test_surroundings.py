@@ -65,6 +65,28 @@ def test_silent_neighbours_of_a_silent_target_only_prove_that_the_way_is_silent(
     assert found(*silent) == [(Cause.CONNECTOR_OR_ROUTE_SILENT, "staging-db", Severity.CRITICAL)]
 
 
+def test_what_rejects_everything_and_says_so_at_times_only_is_one_cause() -> None:
+    unreachable = (Stage.TCP, Failure.UNREACHABLE)
+    rejected = attempts(Path.CONNECTOR, SILENT, unreachable)
+    for neighbours in ((Failure.TIMEOUT, Failure.UNREACHABLE), (Failure.TIMEOUT, Failure.TIMEOUT)):
+        told = diagnosis(*rejected, cache(neighbours[0]), analytics(neighbours[1]))
+        assert [(f.cause, f.target, f.consequence_of) for f in told.findings] == [
+            (Cause.ROUTE_MISSING, "staging-db", None),
+            (Cause.ROUTE_MISSING, "cache", "F1"),
+            (Cause.ROUTE_MISSING, "analytics", "F1"),
+        ]
+
+
+def test_a_silent_neighbour_of_an_unreachable_target_is_its_own_fault_while_another_answers() -> None:
+    told = found(
+        *attempts(Path.CONNECTOR, (Stage.TCP, Failure.UNREACHABLE)), cache(Failure.TIMEOUT), analytics()
+    )
+    assert [(cause, name) for cause, name, _ in told] == [
+        (Cause.ROUTE_MISSING, "staging-db"),
+        (Cause.NEIGHBOUR_UNREACHABLE, "cache"),
+    ]
+
+
 def test_silent_neighbours_alone_tell_that_the_way_is_silent() -> None:
     not_dialled = attempts(Path.CONNECTOR, FORBIDDEN)
     told = diagnosis(*not_dialled, cache(Failure.TIMEOUT), analytics(Failure.TIMEOUT))

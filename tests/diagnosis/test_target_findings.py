@@ -5,12 +5,14 @@ from probe.model.cause import Cause
 from probe.model.facts import AdminApiFacts
 from probe.model.observation import Observation
 from probe.model.report import Finding
-from probe.model.target import Thresholds
 from probe.model.words import Check, Failure, Layer, Path, Severity, Stage
 from tests.factories import NEIGHBOURS, PASSED, attempts, question, route, target
 
 SILENT = (Stage.TCP, Failure.TIMEOUT)
 REFUSED = (Stage.TCP, Failure.REFUSED)
+UNREACHABLE = (Stage.TCP, Failure.UNREACHABLE)
+RESET_ON_ACCEPT = (Stage.TCP, Failure.RESET)
+RESET_IN_TLS = (Stage.TLS, Failure.RESET)
 CLOSED_IN_PROXY = (Stage.PROXY, Failure.CLOSED)
 CLOSED_IN_LOGIN = (Stage.LOGIN, Failure.CLOSED)
 WRONG_PASSWORD = (Stage.LOGIN, Failure.PASSWORD_REJECTED)
@@ -176,40 +178,63 @@ def test_a_route_that_fails_before_its_connect_as_connections_do_is_explained_by
     )
 
 
+@pytest.mark.parametrize(
+    ("connection", "at_route"),
+    [
+        (RESET_ON_ACCEPT, RESET_ON_ACCEPT),
+        (RESET_IN_TLS, RESET_ON_ACCEPT),
+        ((Stage.PROXY, Failure.RESET), RESET_ON_ACCEPT),
+        (UNREACHABLE, SILENT),
+        (SILENT, UNREACHABLE),
+        (REFUSED, SILENT),
+    ],
+)
+def test_a_route_that_fails_at_the_connect_as_its_connections_do_is_no_second_cause(
+    connection: tuple[Stage, Failure], at_route: tuple[Stage, Failure]
+) -> None:
+    connections = attempts(Path.CONNECTOR, connection)
+    routes = attempts(Path.CONNECTOR, at_route, check=Check.ROUTE)
+    assert only(*connections, *routes).evidence == (connections[0].id, routes[0].id)
+
+
+def test_a_route_that_is_reset_explains_itself_where_connections_fail_without_a_reset() -> None:
+    connections = attempts(Path.CONNECTOR, WRONG_PASSWORD)
+    routes = attempts(Path.CONNECTOR, RESET_ON_ACCEPT, check=Check.ROUTE)
+    causes = {f.cause for f in findings(*connections, *routes)}
+    assert causes == {Cause.PASSWORD_REJECTED, Cause.TLS_RESET}
+
+
+def test_postgresqls_own_port_that_resets_at_times_is_not_the_server_proxys() -> None:
+    passing = attempts(Path.PRIVATE_IP, PASSED)
+    finding = only(*passing, *attempts(Path.PRIVATE_IP, RESET_ON_ACCEPT, PASSED, check=Check.ROUTE))
+    assert (finding.cause, finding.layer) == (Cause.TLS_RESET, Layer.DATABASE)
+
+
+def test_a_reset_on_accept_without_tls_is_the_logins() -> None:
+    plain = question(target("staging-db", Path.PRIVATE_IP, tls="disable"))
+    (finding,) = diagnose(attempts(Path.PRIVATE_IP, RESET_ON_ACCEPT), plain).findings
+    assert finding.cause is Cause.LOGIN_BROKEN_OFF
+
+
+def test_a_silence_of_a_host_that_was_told_to_be_unreachable_says_so() -> None:
+    finding = only(*attempts(Path.CONNECTOR, SILENT), *attempts(Path.PRIVATE_IP, UNREACHABLE))
+    assert finding.cause is Cause.ROUTE_MISSING
+    assert "or a firewall rejects it (tcp: no answer for " in finding.summary
+    assert finding.summary.endswith("; other attempts at this host were answered with unreachable)")
+
+
+def test_an_offer_of_one_curve_that_was_refused_is_no_finding() -> None:
+    diagnosis = diagnose(attempts(Path.PRIVATE_IP, (Stage.TLS, Failure.TLS_ALERT), PASSED, PASSED), BOTH)
+    assert (diagnosis.verdict, diagnosis.findings) == ("healthy", ())
+
+
+def test_a_client_certificate_that_postgresqls_own_port_demands_is_not_the_server_proxys() -> None:
+    finding = only(*attempts(Path.PRIVATE_IP, (Stage.TLS, Failure.CLIENT_CERTIFICATE_REJECTED)))
+    assert (finding.cause, finding.layer) == (Cause.CLIENT_CERTIFICATE_REJECTED, Layer.DATABASE)
+
+
 def test_a_route_that_fails_before_its_connect_alone_is_told() -> None:
     connections = attempts(Path.CONNECTOR, PASSED)
     assert only(*connections, *attempts(Path.CONNECTOR, ERROR, check=Check.ROUTE)).cause is (
         Cause.ADMIN_API_ERROR
     )
-
-
-def test_connections_slow_on_average_are_told_with_the_slowest_stage_and_its_layer() -> None:
-    finding = only(*attempts(Path.PRIVATE_IP, PASSED, PASSED, seconds=3.76))
-    assert (finding.cause, finding.layer) == (Cause.SLOW_CONNECTION, Layer.NETWORK)
-    assert finding.summary == (
-        "staging-db: connections over private_ip take 15 s on average and 15 s at most "
-        "(thresholds 15 s and 28 s); the slowest stage is tcp with 3.76 s"
-    )
-
-
-def test_connections_at_the_thresholds_are_not_slow() -> None:
-    at_the_mean = attempts(Path.PRIVATE_IP, PASSED, seconds=15.0 / 4)
-    at_the_most = [
-        *attempts(Path.PRIVATE_IP, PASSED, seconds=28.0 / 4),
-        *attempts(Path.PRIVATE_IP, PASSED, id="second", attempt=2, seconds=0.01),
-    ]
-    assert findings(*at_the_mean) == findings(*at_the_most) == ()
-
-
-def test_a_single_slow_connection_is_slow() -> None:
-    fast = attempts(Path.PRIVATE_IP, *[PASSED] * 4)
-    slow = attempts(Path.PRIVATE_IP, PASSED, id="slow", attempt=5, seconds=28.1 / 4)
-    finding = only(*fast, *slow)
-    assert finding.cause is Cause.SLOW_CONNECTION
-    assert "on average and 28.1 s at most" in finding.summary
-
-
-def test_what_is_slow_is_a_matter_of_the_thresholds() -> None:
-    strict = question(thresholds=Thresholds(connection_mean_s=0.01))
-    (finding,) = diagnose(attempts(Path.CONNECTOR, PASSED), strict).findings
-    assert finding.cause is Cause.SLOW_CONNECTION

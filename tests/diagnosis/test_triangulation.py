@@ -144,6 +144,11 @@ def test_a_rejection_by_postgresql_is_never_the_proxys() -> None:
     assert (only.layer, only.remark) == (None, "the private_ip path works")
 
 
+def test_a_session_that_postgresql_itself_ended_is_never_the_proxys() -> None:
+    (only,) = explained((Stage.QUERY, Failure.TERMINATED), passing=(Path.PRIVATE_IP,))
+    assert (only.cause, only.layer, only.narrowed) == (Cause.QUERY_BROKEN_OFF, None, False)
+
+
 def test_what_breaks_on_two_paths_is_not_the_server_proxys() -> None:
     (only,) = explained(SILENT_IN_LOGIN, SILENT_IN_LOGIN, passing=(Path.SOCKET,))
     assert (only.layer, only.remark) == (None, "the socket path works, so PostgreSQL answers")

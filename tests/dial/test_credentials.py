@@ -82,7 +82,8 @@ def test_a_token_that_has_expired_when_it_is_issued_is_told(tmp_path: File) -> N
 
 
 @pytest.mark.parametrize(
-    ("metadata_expected", "failure"), [(True, Failure.METADATA_UNAVAILABLE), (False, Failure.TIMEOUT)]
+    ("metadata_expected", "failure"),
+    [(True, Failure.METADATA_UNAVAILABLE), (False, Failure.CREDENTIALS_MISSING)],
 )
 def test_a_silent_metadata_server_costs_the_budget_and_no_more(
     tmp_path: File, metadata_expected: bool, failure: Failure
@@ -121,10 +122,8 @@ def test_without_any_credentials_they_are_missing_unless_a_platform_should_have_
     assert answer["said"][0] == failure
 
 
-@pytest.mark.parametrize(("reached", "failure"), [(False, Failure.UNREACHABLE), (True, Failure.TIMEOUT)])
-def test_a_users_credentials_without_a_way_to_google_are_told(
-    tmp_path: File, reached: bool, failure: Failure
-) -> None:
+@pytest.mark.parametrize("reached", [False, True])
+def test_a_users_credentials_without_a_way_to_google_are_told(tmp_path: File, reached: bool) -> None:
     key = tmp_path / "user.json"
     user = {"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "r"}
     key.write_text(json.dumps(user))
@@ -132,7 +131,7 @@ def test_a_users_credentials_without_a_way_to_google_are_told(
     with peer(silent) if reached else refusing() as (host, port):
         proxy = {"HTTPS_PROXY": f"http://{host}:{port}"}
         answer = asked(tmp_path, environ | proxy, metadata_expected=False, budget_s=0.5)
-    assert answer["said"][0] == failure
+    assert answer["said"][0] == Failure.TOKEN_ENDPOINT_UNAVAILABLE
 
 
 def test_a_refused_grant_is_told(tmp_path: File) -> None:
@@ -197,7 +196,8 @@ def test_one_that_hangs_does_not_hold_the_next_beyond_its_budget(
         identity = Identity(metadata_expected=False, redaction=Redaction())
         for _ in range(2):
             with bounded_by(BUDGET_S):
-                assert failure_of(identity.token, Deadline.after(BUDGET_S)) is Failure.TIMEOUT
+                failure = failure_of(identity.token, Deadline.after(BUDGET_S))
+                assert failure is Failure.TOKEN_ENDPOINT_UNAVAILABLE
 
 
 def closes_at_once(_client: object) -> None:
@@ -205,7 +205,7 @@ def closes_at_once(_client: object) -> None:
 
 
 @pytest.mark.parametrize("serve", [None, closes_at_once])
-def test_a_token_endpoint_that_is_not_there_is_unreachable(
+def test_a_token_endpoint_that_is_not_there_is_unavailable(
     account_file: File, tmp_path: File, monkeypatch: pytest.MonkeyPatch, serve: Serve | None
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "*")
@@ -213,7 +213,34 @@ def test_a_token_endpoint_that_is_not_there_is_unreachable(
         key = with_endpoint(account_file, tmp_path, f"http://{host}:{port}/")
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
         identity = Identity(metadata_expected=False, redaction=Redaction())
-        assert failure_of(identity.token, Deadline.after(5)) is Failure.UNREACHABLE
+        assert failure_of(identity.token, Deadline.after(5)) is Failure.TOKEN_ENDPOINT_UNAVAILABLE
+
+
+def test_a_token_endpoint_whose_name_does_not_exist_is_unavailable(
+    account_file: File, tmp_path: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    key = with_endpoint(account_file, tmp_path, f"http://{'x' * 64}.example.internal/token")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+    identity = Identity(metadata_expected=False, redaction=Redaction())
+    assert failure_of(identity.token, Deadline.after(5)) is Failure.TOKEN_ENDPOINT_UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<html>Welcome</html>", b"{}", b"[]", b"null", b'"text"', b'{"access_token": 1, "expires_in": "x"}'],
+)
+@pytest.mark.parametrize("status", [200, 503])
+def test_an_answer_that_is_no_token_is_the_token_endpoints_failure(
+    account_file: File, tmp_path: File, monkeypatch: pytest.MonkeyPatch, body: bytes, status: int
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    with HttpServer(host="127.0.0.1", answer=lambda _: Response(status=status, body=body)) as server:
+        key = with_endpoint(account_file, tmp_path, f"http://{server.address}/")
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+        identity = Identity(metadata_expected=False, redaction=Redaction())
+        budget_s = 2.0 if status == 200 else BUDGET_S
+        assert failure_of(identity.token, Deadline.after(budget_s)) is Failure.TOKEN_ENDPOINT_UNAVAILABLE
 
 
 def test_a_users_credentials_are_narrowed_to_the_login_scope_and_stay_as_they_were() -> None:

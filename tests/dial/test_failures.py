@@ -94,7 +94,11 @@ def test_alerts_about_our_certificate_are_told_apart(prefix: str, alert: str, fa
     [
         (tls_error("TLSV1_ALERT_PROTOCOL_VERSION"), Failure.TLS_ALERT),
         (tls_error("SSLV3_ALERT_HANDSHAKE_FAILURE"), Failure.TLS_ALERT),
+        (tls_error("TLSV1_UNRECOGNIZED_NAME"), Failure.TLS_ALERT),
+        (tls_error("TLSV1_UNSUPPORTED_EXTENSION"), Failure.TLS_ALERT),
+        (tls_error("TLSV13_ALERT_MISSING_EXTENSION"), Failure.TLS_ALERT),
         (tls_error("WRONG_VERSION_NUMBER"), Failure.NOT_TLS),
+        (tls_error("UNEXPECTED_MESSAGE"), Failure.NOT_TLS),
         (ssl.SSLError("no reason at all"), Failure.NOT_TLS),
         (ssl.SSLCertVerificationError("self-signed"), Failure.SERVER_CERTIFICATE),
         (ssl.SSLEOFError(8, "EOF occurred"), Failure.CLOSED),

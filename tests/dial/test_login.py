@@ -46,14 +46,16 @@ def log_in(
     stream: AnyStream,
     attempt: Trace | None = None,
     *,
+    user: str = USER,
+    password: str = PASSWORD,
     budget_s: float = BUDGET_S,
     parameters: dict[str, str] | None = None,
 ) -> Session:
     return login(
         attempt or trace(),
         stream,
-        user=USER,
-        password=PASSWORD,
+        user=user,
+        password=password,
         database="netra",
         application_name="probe/run",
         parameters=parameters or {},
@@ -241,6 +243,36 @@ def test_a_method_that_we_do_not_speak_is_unsupported(method: int) -> None:
     assert login_failure(answers(asks_for(method))) is Failure.AUTHENTICATION_UNSUPPORTED
 
 
+@pytest.mark.parametrize(
+    "offered", [b"SCRAM-NEW\0\0", b"OAUTHBEARER\0\0", b"SCRAM-SHA-256-PLUS\0\0", b"A\0SCRAM-SHA-256\0\0"]
+)
+def test_mechanisms_that_we_do_not_speak_are_unsupported(offered: bytes) -> None:
+    assert login_failure(answers(asks_for(10, offered))) is Failure.AUTHENTICATION_UNSUPPORTED
+
+
+@pytest.mark.parametrize(("user", "password"), [("probe", "a\tb"), ("probe", "\U0001f511"), ("a\tb", "x")])
+def test_a_name_or_password_that_no_scram_can_carry_is_our_own_fault(user: str, password: str) -> None:
+    with (
+        stream_to(answers(asks_for(10, b"SCRAM-SHA-256\0\0"))) as stream,
+        pytest.raises(RuntimeError, match="cannot be sent") as caught,
+    ):
+        log_in(stream, user=user, password=password)
+    assert as_failure(caught.value) is None
+    assert password not in str(caught.value)
+
+
+CANNOT_FORK = b"Ecould not fork new process for connection: Cannot allocate memory\n\0"
+
+
+@pytest.mark.parametrize("then", [silent, closes, resets])
+def test_a_server_that_cannot_fork_is_told_in_its_own_words(then: Serve) -> None:
+    with stream_to(answers(CANNOT_FORK, then=then)) as stream, pytest.raises(StageFailure) as caught:
+        log_in(stream)
+    assert caught.value.failure is Failure.SQL_ERROR
+    error = caught.value.error
+    assert (error.message, error.sqlstate) == (CANNOT_FORK[1:-2].decode(), None)
+
+
 def scram(final: str, *, nonce: str = "") -> Serve:
     """A server that does not know the password."""
 
@@ -267,7 +299,6 @@ def scram(final: str, *, nonce: str = "") -> Serve:
         scram("v=x", nonce="not-ours"),
         answers(asks_for(11, b"r=x,s=eA==,i=1")),
         answers(asks_for(12, b"v=x")),
-        answers(asks_for(10, b"SCRAM-NEW\0\0")),
         answers(asks_for(10, b"\xff\0\0")),
     ],
 )

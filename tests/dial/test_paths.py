@@ -391,13 +391,14 @@ def test_a_certificate_for_another_key_is_malformed(identity: Identity) -> None:
         assert where_it_failed(Path.CONNECTOR, target(), other) == (Stage.CERTIFICATE, Failure.MALFORMED)
 
 
-def test_a_ca_that_is_none_is_malformed(identity: Identity) -> None:
+@pytest.mark.parametrize("server_ca_pem", ["no pem", "no p\u00e9m", "\ud800"])
+def test_a_ca_that_is_none_is_malformed(identity: Identity, server_ca_pem: str) -> None:
     settings = control_plane.connect_settings(
         Instance(
             project=NAME.project,
             region=NAME.region,
             name=NAME.instance,
-            server_ca_pem="no pem",
+            server_ca_pem=server_ca_pem,
             private_address="127.0.0.1",
         )
     )

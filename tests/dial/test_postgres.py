@@ -5,6 +5,7 @@ import pytest
 from probe.dial.failures import StageFailure
 from probe.dial.postgres import (
     MAX_MESSAGE_BYTES,
+    MAX_UNFRAMED_BYTES,
     MESSAGE_FAILURES,
     ROUTINE_FAILURES,
     SQLSTATE_FAILURES,
@@ -13,7 +14,7 @@ from probe.dial.postgres import (
     server_failure,
 )
 from probe.model.words import Failure
-from tests.dial.peers import closes, error, says, stream_to
+from tests.dial.peers import Serve, closes, error, resets, says, stream_to
 
 
 @pytest.mark.parametrize(("sqlstate", "failure"), SQLSTATE_FAILURES.items())
@@ -77,6 +78,21 @@ def test_an_error_that_is_never_finished_is_broken_off() -> None:
     with stream_to(says(b"\0\0", then=closes)) as stream, pytest.raises(StageFailure) as caught:
         read_error_response(stream, b"E\0")
     assert caught.value.failure is Failure.CLOSED
+
+
+def test_an_error_without_a_length_is_read_to_its_nul() -> None:
+    with stream_to(says(b" fork new process\n\0more")) as stream:
+        told = read_error_response(stream, b"Ecould not")
+    assert (told.failure, told.error.message) == (Failure.SQL_ERROR, "could not fork new process")
+    assert told.error.sqlstate is None
+
+
+@pytest.mark.parametrize("rest", [b" at all", b"!" * 2 * MAX_UNFRAMED_BYTES])
+@pytest.mark.parametrize("then", [closes, resets])
+def test_a_text_that_no_nul_ends_is_not_the_protocol(rest: bytes, then: Serve) -> None:
+    with stream_to(says(rest, then=then)) as stream, pytest.raises(StageFailure) as caught:
+        read_error_response(stream, b"Error")
+    assert caught.value.failure is Failure.PROTOCOL
 
 
 @pytest.mark.parametrize("length", [-1, 0, 3, MAX_MESSAGE_BYTES + 1, 2**31 - 1, -(2**31)])

@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import os
 import resource
 import socket
@@ -12,7 +13,18 @@ from probe.dial import tcp
 from probe.dial.failures import StageFailure, as_failure
 from probe.model.facts import TcpFacts
 from probe.model.words import Failure, Outcome, Stage
-from tests.dial.peers import BUDGET_S, blackhole, bounded_by, peer, refusing, silent, trace
+from probe.sandbox.silence import Silence
+from tests.dial.peers import (
+    BUDGET_S,
+    blackhole,
+    bound,
+    bounded_by,
+    failure_of,
+    peer,
+    refusing,
+    silent,
+    trace,
+)
 
 
 @contextlib.contextmanager
@@ -27,7 +39,7 @@ def unix_listener(backlog: int = 5) -> Iterator[str]:
 def test_a_connection_takes_a_plausible_round_trip_and_no_retransmission() -> None:
     attempt = trace()
     with peer(silent) as (host, port):
-        tcp.connect(attempt, host, port, 2).close()
+        tcp.connect(attempt, (host,), port, 2).close()
     attempt.finish()
     (record,) = attempt.records()
     assert (record.stage, record.outcome) == (Stage.TCP, Outcome.PASSED)
@@ -40,7 +52,7 @@ def test_a_connection_takes_a_plausible_round_trip_and_no_retransmission() -> No
 
 def test_our_connections_do_not_wait_to_fill_a_packet() -> None:
     with peer(silent) as (host, port):
-        stream = tcp.connect(trace(), host, port, 2)
+        stream = tcp.connect(trace(), (host,), port, 2)
         nodelay = stream._connection.getsockopt(  # noqa: SLF001 - what the kernel was told
             socket.IPPROTO_TCP, socket.TCP_NODELAY
         )
@@ -50,19 +62,108 @@ def test_our_connections_do_not_wait_to_fill_a_packet() -> None:
 
 def test_a_port_that_answers_no_syn_costs_the_budget_and_no_more() -> None:
     with blackhole() as (host, port), bounded_by(BUDGET_S), pytest.raises(TimeoutError):
-        tcp.connect(trace(), host, port, BUDGET_S)
+        tcp.connect(trace(), (host,), port, BUDGET_S)
 
 
 def test_the_connections_budget_caps_the_stages() -> None:
     with blackhole() as (host, port), bounded_by(0.1), pytest.raises(TimeoutError):
-        tcp.connect(trace(budget_s=0.1), host, port, 30)
+        tcp.connect(trace(budget_s=0.1), (host,), port, 30)
 
 
 def test_a_refusal_is_told_at_once_and_where() -> None:
     attempt = trace()
     with refusing() as (host, port), bounded_by(0), pytest.raises(ConnectionRefusedError):
-        tcp.connect(attempt, host, port, 2)
+        tcp.connect(attempt, (host,), port, 2)
     assert attempt.records()[0].facts == TcpFacts(address=f"{host}:{port}")
+
+
+@contextlib.contextmanager
+def at_one_port(*states: str) -> Iterator[tuple[tuple[str, ...], int]]:
+    """Several addresses of one name, each listening, refusing, silent or without a route, at one port."""
+    with contextlib.ExitStack() as stack:
+        port, addresses = 0, []
+        for number, state in enumerate(states):
+            if state == "no route":
+                addresses.append("127.255.255.255")
+                continue
+            listening = stack.enter_context(bound(f"127.7.{os.getpid() % 256}.{number + 1}", port))
+            host, port = listening.getsockname()
+            addresses.append(host)
+            if state == "silent":
+                stack.enter_context(Silence(listening))
+            elif state == "listening":
+                stack.enter_context(peer(silent, listening))
+        yield tuple(addresses), port
+
+
+@pytest.mark.parametrize("dead", ["refusing", "no route"])
+def test_an_address_that_refuses_or_has_no_route_goes_on_to_the_next_at_once(dead: str) -> None:
+    attempt = trace()
+    with at_one_port(dead, dead, "listening") as (addresses, port), bounded_by(0):
+        tcp.connect(attempt, addresses, port, 5).close()
+    attempt.finish()
+    (record,) = attempt.records()
+    assert (record.outcome, attempt.endpoint) == (Outcome.PASSED, f"{addresses[2]}:{port}")
+    assert isinstance(record.facts, TcpFacts)
+    assert (record.facts.address, record.facts.rtt_s is not None) == (attempt.endpoint, True)
+
+
+def test_an_ipv6_address_that_leads_nowhere_goes_on_to_the_ipv4_one() -> None:
+    attempt = trace()
+    with at_one_port("listening") as (addresses, port), bounded_by(BUDGET_S):
+        tcp.connect(attempt, ("2001:db8::1", *addresses), port, 2 * BUDGET_S).close()
+    assert attempt.endpoint == f"{addresses[0]}:{port}"
+
+
+@pytest.mark.parametrize("number", [errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL])
+def test_a_missing_address_family_is_no_route_and_a_want_of_ipv4_is_our_own(number: int) -> None:
+    failure = tcp.failure_at("2001:db8::1", OSError(number, "by the kernel"))
+    assert failure
+    assert failure.failure is Failure.UNREACHABLE
+    assert tcp.failure_at("10.20.1.3", OSError(number, "by the kernel")) is None
+
+
+def test_a_silent_address_leaves_the_next_its_share_of_the_budget() -> None:
+    attempt = trace()
+    with at_one_port("silent", "listening") as (addresses, port), bounded_by(BUDGET_S):
+        stream = tcp.connect(attempt, addresses, port, 2 * BUDGET_S)
+        assert stream.deadline.left_s() > 0.5 * BUDGET_S
+        stream.close()
+    assert attempt.endpoint == f"{addresses[1]}:{port}"
+
+
+def test_addresses_that_are_all_silent_cost_the_budget_and_no_more() -> None:
+    with at_one_port("silent", "silent", "silent") as (addresses, port), bounded_by(BUDGET_S):
+        assert failure_of(tcp.connect, trace(), addresses, port, BUDGET_S) is Failure.TIMEOUT
+
+
+@pytest.mark.parametrize(
+    ("states", "failure", "told"),
+    [
+        (("refusing", "refusing"), Failure.REFUSED, 1),
+        (("refusing", "no route"), Failure.REFUSED, 0),
+        (("no route", "no route"), Failure.UNREACHABLE, 1),
+        (("silent", "refusing"), Failure.REFUSED, 1),
+        (("no route", "silent"), Failure.TIMEOUT, 1),
+        (("refusing", "silent"), Failure.TIMEOUT, 1),
+    ],
+)
+def test_only_when_all_addresses_failed_the_stage_does_and_names_each(
+    states: tuple[str, ...], failure: Failure, told: int
+) -> None:
+    attempt = trace()
+    with at_one_port(*states) as (addresses, port), pytest.raises(StageFailure) as caught:
+        tcp.connect(attempt, addresses, port, BUDGET_S)
+    assert caught.value.failure is failure
+    assert all(f"{address}:{port}: " in caught.value.error.message for address in addresses)
+    assert attempt.endpoint == f"{addresses[told]}:{port}"
+    assert attempt.records()[0].facts == TcpFacts(address=attempt.endpoint)
+
+
+def test_a_name_with_many_addresses_is_tried_at_eight_of_them() -> None:
+    dead = ["refusing"] * tcp.MAX_ADDRESSES
+    with at_one_port(*dead, "listening") as (addresses, port):
+        assert failure_of(tcp.connect, trace(), addresses, port, 2) is Failure.REFUSED
 
 
 def test_an_ipv6_address_is_shown_in_brackets() -> None:
@@ -73,7 +174,7 @@ def test_an_ipv6_address_is_shown_in_brackets() -> None:
         except OSError as error:
             pytest.skip(f"no IPv6 on this machine: {error}")
         listening.listen()
-        tcp.connect(attempt, "::1", listening.getsockname()[1], 2).close()
+        tcp.connect(attempt, ("::1",), listening.getsockname()[1], 2).close()
     assert str(attempt.endpoint).startswith("[::1]:")
 
 
@@ -88,7 +189,7 @@ def test_too_many_open_files_are_the_probes_own_want() -> None:
                 while True:
                     held.append(os.dup(0))
             with pytest.raises(OSError, match="Too many open files") as caught:
-                tcp.connect(trace(), host, port, 2)
+                tcp.connect(trace(), (host,), port, 2)
         finally:
             for number in held:
                 os.close(number)

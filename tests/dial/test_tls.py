@@ -28,6 +28,7 @@ from tests.dial.peers import (
     floods,
     in_tls,
     resets,
+    says,
     says_in_tls,
     server_context,
     silent,
@@ -173,6 +174,7 @@ def test_an_upgrade_without_a_ca_takes_any_certificate() -> None:
         (answers(b"x"), Failure.PROTOCOL),
         (answers(error("53300", "sorry, too many clients already")), Failure.SLOTS_EXHAUSTED),
         (answers(b"E not an error at all"), Failure.PROTOCOL),
+        (says(b"Ecould not fork new process for connection: Cannot allocate memory\n\0"), Failure.SQL_ERROR),
         (answers(b"Sxyz"), Failure.PROTOCOL),  # bytes injected before the encryption begins
         (answers(b"S" + error("28P01")), Failure.PROTOCOL),
         (answers(b"S", b"plain"), Failure.NOT_TLS),

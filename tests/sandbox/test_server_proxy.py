@@ -273,6 +273,11 @@ def test_a_query_ends_the_session(start: Start, tampering: str) -> None:
         select_one(dial(address, _context()), PASSWORD)
 
 
+def test_a_query_is_answered_with_what_is_no_message(start: Start) -> None:
+    with start("query-garbage") as address, pytest.raises(KeyError, match="xff"):
+        select_one(dial(address, _context()), PASSWORD)
+
+
 def test_a_query_is_silent(start: Start) -> None:
     with start("query-silent") as address:
         tls = dial(address, _context())

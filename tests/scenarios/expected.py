@@ -1,7 +1,9 @@
 """What each fault of the sandbox looks like from the probe: its verdict, and the stages that fail.
 
 ``PATH:STAGE:FAILURE`` for each failing attempt of ``cloudsql``, in the order of the paths, and of each route
-to a neighbour. A fault that only slows things down, or only concerns the metrics, fails no stage.
+to a neighbour. ``or`` stands between two that only a race tells apart: a reset right behind the accept
+meets the connect or the stage after it. A fault that only slows things down, or only concerns the metrics,
+fails no stage.
 """
 
 HEALTHY, DEGRADED, DOWN, INCONCLUSIVE = "healthy", "degraded", "down", "inconclusive"
@@ -36,6 +38,8 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     "credentials-missing": (INCONCLUSIVE, "connector:admin_api:credentials_missing"),
     "token-refused": (INCONCLUSIVE, "connector:admin_api:token_refused"),
     "token-expired": (INCONCLUSIVE, "connector:admin_api:token_expired"),
+    "token-endpoint-down": (INCONCLUSIVE, "connector:admin_api:token_endpoint_unavailable"),
+    "token-endpoint-html": (INCONCLUSIVE, "connector:admin_api:token_endpoint_unavailable"),
     "metadata-down": (INCONCLUSIVE, "connector:admin_api:metadata_unavailable"),
     "metadata-silent": (INCONCLUSIVE, "connector:admin_api:metadata_unavailable"),
     "monitoring-unavailable": (HEALTHY,),
@@ -63,7 +67,7 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     "socket-refused": (DEGRADED, "socket:tcp:refused"),
     "tls-silent": (DOWN, "connector:tls:timeout"),
     "tls-drip": (DOWN, "connector:tls:timeout"),
-    "reset-on-accept": (DOWN, "connector:tls:reset"),
+    "reset-on-accept": (DOWN, "connector:tcp:reset or connector:tls:reset"),
     "closed-on-accept": (DOWN, "connector:tls:closed"),
     "tls-reset": (DOWN, "connector:tls:reset"),
     "tls-closed": (DOWN, "connector:tls:closed"),
@@ -108,6 +112,7 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     "login-garbage": (DOWN, "connector:login:protocol"),
     "login-huge-message": (DOWN, "connector:login:protocol"),
     "auth-unsupported": (DOWN, "connector:login:authentication_unsupported"),
+    "cannot-fork": (DOWN, "connector:login:sql_error"),
     "login-error": (DOWN, "connector:login:sql_error"),
     "parameters-refused": (HEALTHY, "connector:login:parameter_refused"),
     "wrong-password": (
@@ -173,6 +178,7 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     "session-terminated": (DOWN, "connector:query:terminated"),
     "query-silent": (DOWN, "connector:query:timeout"),
     "query-closed": (DOWN, "connector:query:closed"),
+    "query-garbage": (DOWN, "connector:query:protocol"),
     "query-error": (DOWN, "connector:query:sql_error"),
     "slow": (DEGRADED,),
 }

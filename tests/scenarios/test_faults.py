@@ -1,5 +1,8 @@
 """Each fault of the sandbox gives exactly its cause, in time, as the one finding that is no consequence."""
 
+from collections.abc import Sequence
+from itertools import zip_longest
+
 import pytest
 
 from probe.model.words import Failure
@@ -24,8 +27,15 @@ def test_a_fault_gives_exactly_its_cause_in_time(name: str) -> None:
     verdict, *failures = EXPECTED[name]
     assert roots(document) == [fault.cause], document["findings"]
     assert (document["verdict"], code) == (verdict, EXIT_CODES[verdict])
-    assert [f"{s['path']}:{s['stage']}:{s['failure']}" for s in failing_stages(document)] == failures
+    seen = [f"{s['path']}:{s['stage']}:{s['failure']}" for s in failing_stages(document)]
+    assert seen == as_raced(failures, seen)
     assert_in_time(document)
+
+
+def as_raced(expected: Sequence[str], seen: Sequence[str]) -> list[str]:
+    """The expected stages, with what was seen where that is one of several between which a race decides."""
+    pairs = zip_longest(expected, seen[: len(expected)], fillvalue="")
+    return [way if way in ways.split(" or ") else ways for ways, way in pairs]
 
 
 def assert_in_time(document: Document) -> None:

@@ -1,4 +1,5 @@
 import json
+import os
 import pickle
 from pathlib import Path as File
 
@@ -177,6 +178,32 @@ def test_a_password_file_holds_the_password_in_its_first_line(tmp_path: File, co
 def test_a_password_file_that_holds_none_is_refused(tmp_path: File, content: bytes, said: str) -> None:
     line = problem(tmp_path, from_file(tmp_path, content))
     assert line == f"targets[0]: password_file {tmp_path}/password of db: {said}"
+
+
+@pytest.mark.parametrize(
+    ("secret", "why"),
+    [
+        (os.fsdecode(b"p\xffssword"), "is not UTF-8"),
+        ("tab\tbed", "cannot be sent in a login: SASLprep refuses control characters"),
+        (
+            "key\U0001f511",
+            "cannot be sent in a login: SASLprep refuses characters that Unicode 3.2 does not know",
+        ),
+    ],
+)
+def test_a_password_that_no_login_can_carry_is_refused_and_not_shown(
+    tmp_path: File, secret: str, why: str
+) -> None:
+    line = problem(tmp_path, TOP + TARGET, DB_PASSWORD=secret)
+    assert line == f"targets[0]: DB_PASSWORD of db: {why}"
+    if secret.isprintable():
+        in_file = problem(tmp_path, from_file(tmp_path, secret.encode()))
+        assert in_file.endswith(f"/password of db: {why}")
+
+
+def test_a_password_beyond_ascii_is_taken(tmp_path: File) -> None:
+    settings = loaded(tmp_path, TOP + TARGET, DB_PASSWORD="p\u00e4ssw\u00f6rd")
+    assert settings.passwords["db"].reveal() == "p\u00e4ssw\u00f6rd"
 
 
 def test_a_missing_password_file_is_named(tmp_path: File) -> None:

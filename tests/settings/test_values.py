@@ -1,7 +1,9 @@
+import sys
 from pathlib import Path as File
 
 import pytest
 
+from probe.sandbox.certificates import make_authority
 from probe.settings import Settings, SettingsError, load
 from probe.settings.values import host_and_port
 
@@ -44,7 +46,7 @@ def table(heading: str, line: str) -> str:
         target(iam_auth="true", password_env=""),
         target(iam_auth="true", tls='"disable"'),
         target(iam_auth="true", paths='["private_ip"]'),
-        target(tls='"verify-ca"', server_ca=f'"{__file__}"'),
+        target(user='"j\u00f6rg"', database='"daten bank"'),
         target(tls='"disable"', paths='["private_ip"]'),
         table("sqladmin", 'endpoint = "http://127.0.0.8:8080"'),
         table("sqladmin", 'endpoint = "https://sqladmin.googleapis.com/"'),
@@ -55,6 +57,11 @@ def table(heading: str, line: str) -> str:
         table("application", "max_overflow = 0"),
         table("thresholds", "success_ratio_down = 0"),
         "confirm_after_s = 0\n" + target(),
+        "confirm_after_s = 0\ndeadline_s = 35\n" + target() + "[monitoring]\nenabled = false\n",
+        "confirm_after_s = 0\ndeadline_s = 47\n" + target(),
+        "deadline_s = 81\n" + target(),
+        table("profiles.quick", 'checks = ["configuration"]\ndeadline_s = 5'),
+        table("profiles.quick", 'checks = ["cloudsql"]\ndeadline_s = 50'),
     ],
 )
 def test_what_is_possible_is_accepted(tmp_path: File, text: str) -> None:
@@ -90,7 +97,17 @@ def test_what_is_possible_is_accepted(tmp_path: File, text: str) -> None:
         ),
         (target(tls='"verify-ca"'), "targets[0].server_ca: is needed"),
         (target(tls='"verify-ca"', server_ca='"/no/such"'), "targets[0].server_ca: cannot be read: No such"),
-        (target(tls='"verify-ca"', server_ca='"a\\u0000"'), "targets[0].server_ca: cannot be read: embedded"),
+        (target(tls='"verify-ca"', server_ca='"a\\u0000"'), "targets[0].server_ca: has a control character"),
+        (target(tls='"verify-ca"', server_ca=f'"{__file__}"'), "targets[0].server_ca: is no PEM file"),
+        (target(tls='"verify-ca"', server_ca=f'"{sys.executable}"'), "targets[0].server_ca: is "),
+        (target(tls='"verify-ca"', server_ca='"/dev/null"'), "targets[0].server_ca: is no PEM file"),
+        (target(tls='"verify-ca"', server_ca='"/dev/zero"'), "targets[0].server_ca: is larger than"),
+        (target(user='"a\\tb"'), "targets[0].user: has a control character"),
+        (target(user='"\\U0001f511"'), "targets[0].user: cannot be sent in a login: SASLprep refuses"),
+        (target(database='"a\\u0000b"'), "targets[0].database: has a control character"),
+        (target(socket_dir='"/a\\u007f"'), "targets[0].socket_dir: has a control character"),
+        (target(password_env="", password_file='"/a\\u0000"'), "targets[0].password_file: has a control"),
+        (table("connector", 'name = "a\\u0001"'), "connector.name: has a control character"),
         (table("timeouts", "tcp_s = 36"), "timeouts.tcp_s: 36 is above connection_s = 35"),
         (table("timeouts", "tls_s = 0"), "timeouts.tls_s: must be above 0"),
         (table("timeouts", "tls_s = inf"), "timeouts.tls_s: must be a finite number"),
@@ -113,6 +130,18 @@ def test_what_is_possible_is_accepted(tmp_path: File, text: str) -> None:
         (table("profiles.x", "checks = []"), "profiles.x.checks: is empty"),
         (table("profiles.x", 'checks = ["route", "route"]'), 'profiles.x.checks: names "route" twice'),
         (table("profiles.scheduled", "deadline_s = 0"), "profiles.scheduled.deadline_s: must be above 0"),
+        (
+            "deadline_s = 40\nconfirm_after_s = 0\n" + target(),
+            "deadline_s: 40 leaves 30 s for measuring, less than one attempt may take: timeouts.connection_s",
+        ),
+        (
+            table("profiles.quick", 'checks = ["cloudsql"]\ndeadline_s = 30'),
+            "profiles.quick.deadline_s: 30 leaves 22.5 s for measuring",
+        ),
+        (
+            "deadline_s = 80\n" + target(),
+            "confirm_after_s: 60 is never over: deadline_s = 80 leaves 60 s for measuring",
+        ),
         ("confirm_after_s = -1\n" + target(), "confirm_after_s: must not be negative"),
         (
             target() + '[[neighbours]]\nname = "db"\naddress = "h:1"',
@@ -125,6 +154,13 @@ def test_what_is_impossible_is_refused_with_its_reason(tmp_path: File, text: str
     assert isinstance(lines, tuple)
     assert len(lines) == 1
     assert lines[0].startswith(said)
+
+
+def test_a_ca_in_pem_is_accepted_for_verify_ca(tmp_path: File) -> None:
+    authority = tmp_path / "ca.pem"
+    authority.write_text(make_authority("Server CA").pem)
+    made = outcome(tmp_path, target(tls='"verify-ca"', server_ca=f'"{authority}"'))
+    assert isinstance(made, Settings)
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import grpc
 import pytest
 from google.oauth2.credentials import Credentials
+from google.protobuf.empty_pb2 import Empty  # type: ignore[attr-defined]
 
+from probe.dial.redaction import Redaction
 from probe.model.observation import Delivery
 from probe.model.report import Report, RunIdentity
 from probe.model.words import Failure, Verdict
@@ -19,8 +23,8 @@ from probe.sandbox.metadata import MetadataServer
 from probe.sandbox.monitoring import CloudMonitoring
 from probe.sinks.catalogue import METRICS
 from probe.sinks.cloud_monitoring import apply_descriptors, series, write
-from probe.sinks.monitoring_bounds import deadline_after
-from probe.sinks.monitoring_calls import connected
+from probe.sinks.monitoring_bounds import CallFailed, deadline_after
+from probe.sinks.monitoring_calls import call, connected
 from probe.sinks.points import Series, distribution
 
 HOST = "127.9.4.1"
@@ -229,7 +233,85 @@ def test_a_token_endpoint_that_is_away_is_told() -> None:
 def test_the_channel_to_the_real_service_takes_a_token_and_dials_nobody() -> None:
     token = Credentials("t")  # type: ignore[no-untyped-call]
     with connected("", deadline_after(1), token) as channel:
-        assert isinstance(channel, grpc.Channel)
+        assert isinstance(channel.grpc, grpc.Channel)
+
+
+@contextmanager
+def _answering(*answers: tuple[grpc.StatusCode, str] | None) -> Iterator[str]:
+    """A service that answers its calls with these, in turn; None is a success."""
+    left = iter(answers)
+
+    def behave(_request: bytes, context: Any) -> bytes:
+        answer = next(left)
+        if answer is not None:
+            context.abort(*answer)
+        return b""
+
+    server = grpc.server(ThreadPoolExecutor(max_workers=1))  # type: ignore[no-untyped-call]
+    methods = {"CreateTimeSeries": grpc.unary_unary_rpc_method_handler(behave)}  # type: ignore[no-untyped-call]
+    service = grpc.method_handlers_generic_handler(  # type: ignore[no-untyped-call]
+        "google.monitoring.v3.MetricService", methods
+    )
+    server.add_generic_rpc_handlers((service,))
+    port = server.add_insecure_port(f"{HOST}:0")
+    server.start()
+    try:
+        yield f"{HOST}:{port}"
+    finally:
+        server.stop(None).wait()
+
+
+UNAVAILABLE = (grpc.StatusCode.UNAVAILABLE, "try again")
+OUT_OF_ORDER = (
+    grpc.StatusCode.INVALID_ARGUMENT,
+    "One or more TimeSeries could not be written: Points must be written in order.",
+)
+TOO_SOON = (grpc.StatusCode.INVALID_ARGUMENT, "points written more frequently than the maximum")
+
+
+@pytest.mark.parametrize("refusal", [OUT_OF_ORDER, TOO_SOON])
+def test_a_batch_that_was_stored_though_its_answer_was_lost_is_no_loss(
+    refusal: tuple[grpc.StatusCode, str],
+) -> None:
+    points = _points()
+    with _answering(UNAVAILABLE, refusal) as endpoint:
+        assert _write(points, endpoint) == Delivery(written=len(points))
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [(OUT_OF_ORDER,), (UNAVAILABLE, (grpc.StatusCode.INVALID_ARGUMENT, "a label is too long"))],
+)
+def test_a_batch_that_is_refused_for_another_reason_is_lost(
+    answers: tuple[tuple[grpc.StatusCode, str], ...],
+) -> None:
+    points = _points()
+    with _answering(*answers) as endpoint:
+        delivery = _write(points, endpoint)
+    assert (delivery.written, delivery.dropped) == (0, len(points))
+    assert delivery.failure is Failure.HTTP_BAD_REQUEST
+
+
+TOKEN = "ya29.a-token-that-is-long-enough"
+
+
+def test_the_token_is_a_secret_from_the_moment_it_is_there() -> None:
+    identity = Credentials(TOKEN)  # type: ignore[no-untyped-call]
+    with connected("", deadline_after(1), identity) as channel:
+        assert TOKEN not in channel.redaction.clean(f"Bearer {TOKEN}")
+
+
+@pytest.mark.parametrize("said", [f"the token {TOKEN} may not", "x" * 990 + TOKEN])
+def test_a_service_that_echoes_the_token_does_not_get_it_into_a_report(said: str) -> None:
+    redaction = Redaction()
+    redaction.add(TOKEN)
+    with (
+        _answering((grpc.StatusCode.PERMISSION_DENIED, said)) as endpoint,
+        connected(endpoint, deadline_after(5)) as plain,
+        pytest.raises(CallFailed) as caught,
+    ):
+        call(replace(plain, redaction=redaction), "CreateTimeSeries", Empty(), Empty, deadline_after(5))
+    assert TOKEN[:9] not in caught.value.error.message
 
 
 WRITE_WITH_DEFAULT_CREDENTIALS = """

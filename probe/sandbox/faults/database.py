@@ -45,6 +45,11 @@ DATABASE_FAULTS: dict[str, Fault] = {
     "auth-unsupported": Fault(
         "the server asks for GSSAPI", Cause.LOGIN_REJECTED, Staging(tampering="auth-unsupported")
     ),
+    "cannot-fork": Fault(
+        "the server cannot fork a process for the connection",
+        Cause.LOGIN_REJECTED,
+        Staging(tampering="cannot-fork"),
+    ),
     "login-error": Fault(
         "the server reports an I/O error in the login", Cause.LOGIN_REJECTED, Staging(tampering="login-error")
     ),
@@ -105,6 +110,9 @@ DATABASE_FAULTS: dict[str, Fault] = {
     ),
     "query-closed": Fault(
         "the connection is closed at the query", Cause.QUERY_BROKEN_OFF, Staging(tampering="query-closed")
+    ),
+    "query-garbage": Fault(
+        "the query is answered with garbage", Cause.QUERY_PROTOCOL, Staging(tampering="query-garbage")
     ),
     "query-error": Fault(
         "the query is answered with an error", Cause.QUERY_FAILED, Staging(tampering="query-error")

@@ -114,6 +114,16 @@ GOOGLE_CLOUD_FAULTS: dict[str, Fault] = {
     "token-expired": Fault(
         "the metadata server issues expired tokens", Cause.TOKEN_EXPIRED, Staging(metadata="expired")
     ),
+    "token-endpoint-down": Fault(
+        "there is no way to the token endpoint",
+        Cause.TOKEN_ENDPOINT_UNAVAILABLE,
+        Staging(credentials="endpoint-down"),
+    ),
+    "token-endpoint-html": Fault(
+        "the token endpoint answers a web page",
+        Cause.TOKEN_ENDPOINT_UNAVAILABLE,
+        Staging(credentials="endpoint-html"),
+    ),
     "metadata-down": Fault(
         "nobody listens at the metadata server's address",
         Cause.METADATA_SERVER_UNAVAILABLE,
