@@ -172,13 +172,15 @@ def demo(
 def check_config(*, config: str | None) -> None:
     """Validate the settings without opening a socket; warnings come with their arithmetic."""
     from probe.diagnosis.configuration import broken_rules, gateway_rules
+    from probe.settings import doubts
 
     settings = _settings(config, secrets=False)
     rules = broken_rules(settings.application)
     rules += gateway_rules(settings.connector.gateway, settings.targets, settings.neighbours)
-    for rule in rules:
-        click.echo(f"warning: {rule.cause}: {rule.sentence}")
-    click.echo(f"valid: {len(settings.targets)} target(s), {len(rules)} warning(s)")
+    warnings = [f"{rule.cause}: {rule.sentence}" for rule in rules] + list(doubts(settings))
+    for warning in warnings:
+        click.echo(f"warning: {warning}")
+    click.echo(f"valid: {len(settings.targets)} target(s), {len(warnings)} warning(s)")
 
 
 @cli.command()

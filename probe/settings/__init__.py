@@ -1,6 +1,6 @@
 """The only reader of the environment and of the settings file."""
 
-from probe.settings.consistency import measuring_s
+from probe.settings.doubts import doubts, measuring_s
 from probe.settings.loading import NOT_SETTINGS, load, password
 from probe.settings.problems import SettingsError
 from probe.settings.schema import (
@@ -26,6 +26,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "SqlAdmin",
+    "doubts",
     "load",
     "measuring_s",
     "password",

@@ -5,29 +5,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path as File
 from typing import Any
 
-from probe.model.target import Application, Target, Timeouts
-from probe.model.words import Check, Path
+from probe.model.target import Application, Target
+from probe.model.words import Path
 from probe.settings.schema import Profile, Settings
 
 LONGEST_SOCKET_PATH_BYTES = 107
 LARGEST_CA_BYTES = 1 << 20
-KEPT_BACK = 0.25
-"""The most of a run's time that is kept back for its metrics."""
-DIALLING = frozenset({Check.ROUTE, Check.CLOUDSQL})
-"""Checks whose attempts have a connection's budget."""
 
 
 def record_problems(record: object) -> Iterator[tuple[str, str]]:
     """Each (key, problem) of values that do not fit each other."""
     for rule in _RECORDS.get(type(record), ()):
         yield from rule(record)
-
-
-def _tcp_fits(timeouts: Timeouts) -> Iterator[tuple[str, str]]:
-    # A silence is told by this stage's budget: cut short, it would claim more than was measured.
-    if timeouts.tcp_s > timeouts.connection_s:
-        budgets = f"{timeouts.tcp_s:g} is above connection_s = {timeouts.connection_s:g}"
-        yield "tcp_s", f"{budgets}, where every attempt ends; lower one or raise the other"
 
 
 def _paths_fit(target: Target) -> Iterator[tuple[str, str]]:
@@ -91,40 +80,6 @@ def _names_differ(settings: Settings) -> Iterator[tuple[str, str]]:
             yield key, f'"{name}" is the name of {first[name]} already'
 
 
-def measuring_s(settings: Settings, deadline_s: float) -> float:
-    """A run's deadline less what is kept back of it for delivering the metrics."""
-    if not settings.monitoring.enabled:
-        return deadline_s
-    return deadline_s - min(settings.monitoring.budget_s, KEPT_BACK * deadline_s)
-
-
-def _attempt_fits(settings: Settings) -> Iterator[tuple[str, str]]:
-    # Cut off by the run's deadline an attempt is no failure: a silence would never be found out.
-    connection_s, told = settings.timeouts.connection_s, set()
-    for name, profile in settings.profiles.items():
-        own = profile.deadline_s is not None
-        deadline_s = profile.deadline_s or settings.deadline_s
-        key, left_s = (
-            f"profiles.{name}.deadline_s" if own else "deadline_s",
-            measuring_s(settings, deadline_s),
-        )
-        if left_s < connection_s and DIALLING & set(profile.checks) and key not in told:
-            told.add(key)
-            left = f"{deadline_s:g} leaves {left_s:g} s for measuring"
-            yield key, f"{left}, less than one attempt may take: timeouts.connection_s = {connection_s:g}"
-
-
-def _confirmation_fits(settings: Settings) -> Iterator[tuple[str, str]]:
-    # A profile with a shorter deadline of its own goes without; the general one leaves time for it.
-    left_s = measuring_s(settings, settings.deadline_s)
-    if settings.confirm_after_s >= left_s:
-        left = f"deadline_s = {settings.deadline_s:g} leaves {left_s:g} s for measuring"
-        yield (
-            "confirm_after_s",
-            f"{settings.confirm_after_s:g} is never over: {left}; lower it, or 0: not confirmed",
-        )
-
-
 def _checks_differ(profile: Profile) -> Iterator[tuple[str, str]]:
     for check in _repeated(profile.checks):
         yield "checks", f'names "{check}" twice'
@@ -135,9 +90,8 @@ def _repeated(items: Iterable[str]) -> list[str]:
 
 
 _RECORDS: Mapping[type, tuple[Callable[[Any], Iterator[tuple[str, str]]], ...]] = {
-    Timeouts: (_tcp_fits,),
     Target: (_paths_fit, _tls_fits, _password_fits),
     Application: (_reserve_fits,),
     Profile: (_checks_differ,),
-    Settings: (_names_differ, _attempt_fits, _confirmation_fits),
+    Settings: (_names_differ,),
 }
