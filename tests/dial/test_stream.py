@@ -15,6 +15,7 @@ from probe.model.words import Failure
 from tests.dial.peers import (
     BUDGET_S,
     TlsPeer,
+    after,
     authority,
     bounded_by,
     closes,
@@ -85,8 +86,10 @@ def test_a_used_up_deadline_sends_and_receives_nothing() -> None:
 
 
 def test_a_reset_is_a_reset() -> None:
-    with stream_to(resets) as stream, pytest.raises(ConnectionResetError):
-        stream.receive()
+    with stream_to(after(1, resets)) as stream:
+        stream.send(b"?")
+        with pytest.raises(ConnectionResetError):
+            stream.receive()
 
 
 def test_closing_twice_is_no_error() -> None:
