@@ -32,6 +32,9 @@ from tests.sandbox.client import (
     sqlstate,
 )
 
+CLOSED = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+"""Pythons differ in which of the two they raise for an end within the handshake."""
+
 PASSWORD = "secret"
 AUTHORITY = make_authority("CA")
 START_UP_BODY = struct.pack("!i", 196608) + b"user\0probe\0database\0netra\0\0"
@@ -155,13 +158,13 @@ def test_a_proxy_that_knows_tls_12_at_most_says_so_in_an_alert(start: Start, cer
 @pytest.mark.parametrize(
     ("tampering", "error"),
     [
-        ("reset-on-accept", ConnectionResetError),
-        ("closed-on-accept", ssl.SSLEOFError),
-        ("tls-reset", ConnectionResetError),
-        ("tls-closed", ssl.SSLEOFError),
+        ("reset-on-accept", (ConnectionResetError,)),
+        ("closed-on-accept", CLOSED),
+        ("tls-reset", (ConnectionResetError,)),
+        ("tls-closed", CLOSED),
     ],
 )
-def test_a_handshake_is_broken_off(start: Start, tampering: str, error: type[Exception]) -> None:
+def test_a_handshake_is_broken_off(start: Start, tampering: str, error: tuple[type[Exception], ...]) -> None:
     with start(tampering) as address, pytest.raises(error):
         dial(address, _context())
 
