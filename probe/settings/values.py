@@ -3,7 +3,7 @@
 import ipaddress
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +14,8 @@ from probe.settings.schema import Connector, Egress, Monitoring, Profile, Route,
 LONGEST_S = 86_400.0
 """A day: a larger number of seconds is a number of something else."""
 LARGEST_PORT = 65_535
+MOST_ENDPOINTS = 50
+"""Targets, and neighbours: each path of one is measured on a thread of its own."""
 RESERVED_NAMES = frozenset({"application", "egress"})
 """Observations that belong to no target carry these."""
 
@@ -76,6 +78,14 @@ def _share(value: Any) -> str | None:
 
 def _between(least: int, most: int) -> Rule:
     return lambda value: None if least <= value <= most else f"must be from {least} to {most}"
+
+
+def _at_most(most: int) -> Rule:
+    return lambda value: None if len(value) <= most else f"has {len(value)} entries: at most {most}"
+
+
+def _targets(value: Sized) -> str | None:
+    return _at_most(MOST_ENDPOINTS)(value) if value else "is empty: name at least one [[targets]]"
 
 
 def _filled(value: Iterable[object]) -> str | None:
@@ -144,7 +154,8 @@ _SAMPLES = _between(1, 100)
 _VALUES: Mapping[tuple[type, str], Rule] = {
     (Settings, "project"): _matching(_PROJECT, "a project id, such as my-project"),
     (Settings, "region"): _matching(_NAME, "a region, such as us-central1"),
-    (Settings, "targets"): lambda value: _filled(value) and "is empty: name at least one [[targets]]",
+    (Settings, "targets"): _targets,
+    (Settings, "neighbours"): _at_most(MOST_ENDPOINTS),
     (Settings, "confirm_after_s"): _pause,
     (SqlAdmin, "endpoint"): _endpoint,
     (Monitoring, "endpoint"): _optional(_address),

@@ -5,7 +5,7 @@ import pytest
 
 from probe.sandbox.certificates import make_authority
 from probe.settings import Settings, SettingsError, load
-from probe.settings.values import host_and_port
+from probe.settings.values import MOST_ENDPOINTS, host_and_port, value_problem
 
 TOP = 'project = "p"\nregion = "r"\n'
 FILE = {
@@ -168,3 +168,9 @@ def test_a_ca_in_pem_is_accepted_for_verify_ca(tmp_path: File) -> None:
 )
 def test_an_address_is_a_host_and_a_port(address: str, parts: tuple[str, int] | None) -> None:
     assert host_and_port(address) == parts
+
+
+@pytest.mark.parametrize("key", ["targets", "neighbours"])
+def test_the_number_of_endpoints_is_bounded(key: str) -> None:
+    assert value_problem(Settings, key, (None,) * MOST_ENDPOINTS) is None
+    assert value_problem(Settings, key, (None,) * (MOST_ENDPOINTS + 1)) == "has 51 entries: at most 50"
