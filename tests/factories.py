@@ -1,9 +1,11 @@
 """Small makers of reports, so that a test says only what matters to it."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from probe.diagnosis.question import Question
+from probe.model.application import PHASES, Application
 from probe.model.cause import Cause
 from probe.model.facts import (
     AdminApiFacts,
@@ -17,19 +19,29 @@ from probe.model.facts import (
     TcpFacts,
     TlsFacts,
 )
-from probe.model.observation import Delivery, Observation, Span, StageRecord
-from probe.model.report import Finding, Report, RunIdentity
-from probe.model.target import Application, Neighbour, Target, Thresholds
+from probe.model.observation import Delivery, Observation, StageRecord
+from probe.model.ramp import Acquisition, Canary, Headroom, Limits, Ramp, RampStep
+from probe.model.rehearsal import PhaseRecord, Rehearsal, Step
+from probe.model.report import ChainLink, Finding, Report, RunIdentity
+from probe.model.span import Span
+from probe.model.target import Neighbour, Target, Thresholds
 from probe.model.words import (
+    AcquisitionOutcome,
     Category,
     Check,
     Failure,
     Layer,
+    Link,
+    LinkState,
     Outcome,
     Path,
+    PhaseKind,
+    PhaseOutcome,
+    Saturation,
     Severity,
     SkipReason,
     Stage,
+    StopReason,
     Verdict,
 )
 
@@ -142,7 +154,7 @@ def configuration() -> Observation:
         target="application",
         outcome=Outcome.PASSED,
         span=span(0.0, 0.0001),
-        application=Application(),
+        result=Application(),
     )
 
 
@@ -375,4 +387,241 @@ def egress(wait_s: float, *addresses: str, answered: bool = True) -> Observation
         failure=failure,
         span=span(0.0, wait_s),
         stages=(stage(Stage.TCP, 0.0, wait_s, failure, facts=facts),),
+    )
+
+
+PHASE_SECONDS = {
+    PhaseKind.INIT: 0.0012,
+    PhaseKind.DEPENDENCIES: 0.41,
+    PhaseKind.DATABASE: 0.72,
+    PhaseKind.CACHE: 0.004,
+    PhaseKind.SERVICES: 0.08,
+    PhaseKind.WEBSOCKET: 0.05,
+    PhaseKind.FINALIZE: 0.03,
+}
+DATABASE_STEPS = (("connect", 0.9, 75.0), ("first_query", 0.04, 75.0), ("schema_check", 0.06, 25.0))
+"""Name, share of the phase's time, budget in seconds."""
+
+
+def phase(
+    kind: PhaseKind,
+    started_s: float = 0.0,
+    seconds: float | None = None,
+    outcome: PhaseOutcome = PhaseOutcome.COMPLETED,
+    **more: Any,
+) -> PhaseRecord:
+    """A phase of the contract; one that was blocked or skipped has no span."""
+    setting = next(item for item in PHASES if item.does is kind)
+    begun = outcome not in (PhaseOutcome.BLOCKED, PhaseOutcome.SKIPPED)
+    took_s = PHASE_SECONDS[kind] if seconds is None else seconds
+    fixed: dict[str, Any] = {
+        "name": setting.name,
+        "kind": kind,
+        "outcome": outcome,
+        "budget_s": setting.budget_s,
+        "span": span(started_s, took_s) if begun else None,
+    }
+    return PhaseRecord(**fixed | more)
+
+
+def database_steps(started_s: float, seconds: float, failure: Failure | None = None) -> tuple[Step, ...]:
+    """All three of phase 3, or the connect alone where that failed."""
+    if failure is not None:
+        connect = span(started_s, seconds)
+        return (Step(name="connect", span=connect, budget_s=75.0, failure=failure),)
+    steps, at_s = [], started_s
+    for name, share, budget_s in DATABASE_STEPS:
+        steps.append(Step(name=name, span=span(at_s, share * seconds), budget_s=budget_s))
+        at_s += share * seconds
+    return tuple(steps)
+
+
+def rehearsal(
+    failing: PhaseKind | None = None,
+    failure: Failure = Failure.TIMEOUT,
+    failing_s: float = 75.0,
+    error: ErrorFacts | None = None,
+    absent: Iterable[PhaseKind] = (),
+    **more: Any,
+) -> Rehearsal:
+    """A start-up, whole or broken off in the phase ``failing``; those ``absent`` are not configured."""
+    phases: list[PhaseRecord] = []
+    at_s, broken = 0.9, False
+    outcome = PhaseOutcome.TIMED_OUT if failure is Failure.TIMEOUT else PhaseOutcome.FAILED
+    for kind in PhaseKind:
+        seconds = failing_s if kind is failing else PHASE_SECONDS[kind]
+        if kind in absent:
+            reason = SkipReason.NOT_CONFIGURED
+            phases.append(phase(kind, outcome=PhaseOutcome.SKIPPED, skip_reason=reason))
+            continue
+        if broken:
+            phases.append(phase(kind, outcome=PhaseOutcome.BLOCKED))
+            continue
+        broken = kind is failing
+        steps: tuple[Step, ...] = ()
+        if kind is PhaseKind.DATABASE:
+            steps = database_steps(at_s, seconds, failure if broken else None)
+        failed: dict[str, Any] = {"outcome": outcome, "failure": failure, "error": error}
+        failed |= {"endpoint": "10.20.1.3:3307"}
+        phases.append(phase(kind, at_s, seconds, steps=steps, **failed if broken else {}))
+        at_s += seconds
+    fixed: dict[str, Any] = {"phases": tuple(phases), "child_start_s": 0.812, "lag_s": 0.004}
+    return Rehearsal(**fixed | more)
+
+
+def startup(result: Rehearsal | None = None, **more: Any) -> Observation:
+    """An observation of ``startup``: passed where the application would have started."""
+    result = rehearsal() if result is None else result
+    ended_by = result.ended_by
+    fixed: dict[str, Any] = {
+        "id": "startup/staging-db/connector/1",
+        "check": Check.STARTUP,
+        "target": "staging-db",
+        "path": Path.CONNECTOR,
+        "outcome": Outcome.PASSED if ended_by is None else Outcome.FAILED,
+        "failure": ended_by and ended_by.failure,
+        "span": span(0.0, 0.9 + result.total_s),
+        "endpoint": "10.20.1.3:3307",
+        "result": result,
+    }
+    return Observation(**fixed | more)
+
+
+def acquisition(
+    worker: int,
+    outcome: AcquisitionOutcome = AcquisitionOutcome.ACQUIRED,
+    *,
+    wait_s: float = 0.012,
+    late_s: float = 0.0,
+    intended_s: float = 1.0,
+    **more: Any,
+) -> Acquisition:
+    """A worker's wish that was uttered ``late_s`` after the intended instant."""
+    started_s = intended_s + late_s
+    fixed: dict[str, Any] = {
+        "worker": worker,
+        "step": 1,
+        "intended_ns": round(intended_s * 1e9),
+        "started_ns": round(started_s * 1e9),
+        "finished_ns": round((intended_s + wait_s) * 1e9),
+        "outcome": outcome,
+    }
+    return Acquisition(**fixed | more)
+
+
+def ramp(
+    heights: Iterable[int] = (3, 6, 9, 12, 13),
+    *,
+    waiting: int = 22,
+    connect_s: float = 0.011,
+    **more: Any,
+) -> Ramp:
+    """A guarded ramp: 25 slots less 3 reserved, 3 of others and our own one leave 18; 5 of them stay free.
+
+    ``heights`` are the connections held after each step, ``waiting`` the workers that got none in time.
+    """
+    steps, acquisitions, canaries, held = [], [], [], 0
+    for number, height in enumerate(heights, start=1):
+        at_s = 1.0 + number * 0.2
+        steps.append(
+            RampStep(
+                number=number,
+                at_ns=round(at_s * 1e9),
+                held=height,
+                free=18 - height,
+                connect_median_s=connect_s,
+            )
+        )
+        canaries.append(Canary(span=span(at_s - 0.05, 0.021), held=height))
+        for worker in range(held, height):
+            wish = acquisition(
+                worker, wait_s=connect_s + 0.001, intended_s=at_s - 0.1, step=number, connect_s=connect_s
+            )
+            acquisitions.append(wish)
+        held = height
+    acquisitions += [
+        acquisition(worker, AcquisitionOutcome.CUT_OFF, wait_s=1.5, intended_s=2.0)
+        for worker in range(held, held + waiting)
+    ]
+    fixed: dict[str, Any] = {
+        "saturation": Saturation.GUARDED,
+        "wanted": 25,
+        "workers": 35,
+        "keep_free": 5,
+        "limits": Limits(server_version="15.8", max_connections=25, superuser_reserved=3),
+        "before": Headroom(others=3, ours=1, role=1, database=4),
+        "allowed": 13,
+        "steps": tuple(steps),
+        "acquisitions": tuple(acquisitions),
+        "canaries": tuple(canaries),
+        "held": held,
+        "stopped": StopReason.KEEP_FREE,
+        "recovery_s": 0.012 if waiting else None,
+        "released_s": 0.034,
+        "left_behind": 0,
+        "crowd": (("netra-backend", 2), ("psql", 1)),
+        "cpu_s": 0.31,
+        "lag_s": 0.002,
+    }
+    return Ramp(**fixed | more)
+
+
+def pool(result: Ramp | None = None, check: Check = Check.POOL, **more: Any) -> Observation:
+    """An observation of ``pool``, ``capacity`` or ``herd``."""
+    fixed: dict[str, Any] = {
+        "id": f"{check}/staging-db/connector/1",
+        "check": check,
+        "target": "staging-db",
+        "path": Path.CONNECTOR,
+        "outcome": Outcome.PASSED,
+        "span": span(1.0, 3.4),
+        "endpoint": "10.20.1.3:3307",
+        "result": ramp() if result is None else result,
+    }
+    return Observation(**fixed | more)
+
+
+CHAIN = (
+    ChainLink(
+        link=Link.CONNECTOR_PRESSURE,
+        state=LinkState.NOT_MEASURED,
+        said="nothing but the application's own figures tells how busy the connector is",
+    ),
+    ChainLink(
+        link=Link.CONNECTION_DELAY,
+        state=LinkState.SEEN,
+        said="connecting took 75.0 s, above 35 s",
+        evidence=("startup/staging-db/connector/1",),
+    ),
+    ChainLink(link=Link.PHASE_TIMED_OUT, state=LinkState.SEEN, said="phase_3_database stopped after 75.0 s"),
+    ChainLink(link=Link.STARTUP_BROKEN_OFF, state=LinkState.SEEN, said="4 phases were never begun"),
+    ChainLink(link=Link.EXIT_CODE_3, state=LinkState.SEEN, said="the application would exit with 3"),
+    ChainLink(link=Link.USER_PATH_OFFLINE, state=LinkState.NOT_SEEN, said="the service answers: HTTP 200"),
+)
+
+
+def rehearsed() -> Report:
+    """A start-up that succeeds, and a pool, a capacity and a herd that were filled."""
+    ramps = [pool(check=check) for check in (Check.POOL, Check.CAPACITY, Check.HERD)]
+    return report([configuration(), connection(1), startup(), *ramps])
+
+
+def broken_off() -> Report:
+    """A start-up whose phase 3 ran into its budget, with the chain that follows."""
+    error = ErrorFacts(type="sqlalchemy.exc.TimeoutError", message="connection timed out")
+    broken = rehearsal(PhaseKind.DATABASE, error=error, absent=(PhaseKind.CACHE, PhaseKind.WEBSOCKET))
+    skipped_pool = pool(
+        id="pool/staging-db/connector/1",
+        outcome=Outcome.SKIPPED,
+        skip_reason=SkipReason.EARLIER_STAGE_FAILED,
+        span=span(80.0, 0.0),
+        endpoint=None,
+    )
+    without = replace(skipped_pool, result=None)
+    return report(
+        [connection(1, failing=Stage.TCP), startup(broken), without],
+        [finding()],
+        Verdict.DOWN,
+        headline="staging-db is down: the application would not start.",
+        chain=CHAIN,
     )

@@ -5,7 +5,7 @@ from functools import partial
 
 from probe.checks.series import Series
 from probe.dial.clock import Trace
-from probe.dial.paths import PATHS, STAGES, Concessions, Equipment
+from probe.dial.paths import STAGES, Concessions, Equipment, query
 from probe.model.target import Target
 from probe.model.words import Check, Path
 
@@ -30,4 +30,4 @@ def series(targets: Iterable[Target], equipment: Mapping[str, Equipment]) -> tup
 
 
 def _dial(path: Path, target: Target, equipment: Equipment, trace: Trace, concessions: Concessions) -> None:
-    PATHS[path](trace, target, equipment, concessions)
+    query(trace, path, target, equipment, concessions)

@@ -28,6 +28,12 @@ class Watcher(Protocol):
     def pausing(self, seconds: float, /) -> None:
         """Nothing happens for so long, unless a signal comes; then a ``down`` is measured once more."""
 
+    def phase_started(self, target: str, phase: str, /) -> None:
+        """The rehearsal of a start-up has come to this phase."""
+
+    def ramp_stepped(self, check: Check, target: str, held: int, free: int | None, /) -> None:
+        """A ramp holds so many connections, and leaves so many slots to others."""
+
 
 class Nobody:
     """Watches nothing."""
@@ -39,6 +45,12 @@ class Nobody:
         """Ignore it."""
 
     def pausing(self, _seconds: float) -> None:
+        """Ignore it."""
+
+    def phase_started(self, _target: str, _phase: str) -> None:
+        """Ignore it."""
+
+    def ramp_stepped(self, *_state: object) -> None:
         """Ignore it."""
 
 
@@ -53,7 +65,8 @@ def observe(
     """Every attempt of every series; ``watcher`` sees each begin and end.
 
     What is still under way at the deadline or at a signal is cut off, and what it had measured is kept.
-    The threads are daemons and are not joined: one that hangs in the kernel hangs alone.
+    The threads are daemons and are not joined: one that hangs in the kernel hangs alone. Only one that holds
+    something gets the time that its series names to let go of it.
     """
     answers: queue.SimpleQueue[Observation | Sampling] = queue.SimpleQueue()
     samplings = [
@@ -75,9 +88,23 @@ def observe(
             for observation in _cut_off(running, reason):
                 if observations.setdefault(observation.id, observation) is observation:
                     watcher.attempt_finished(observation)
+            _await_release(running, answers)
             break
     order = {_key(series): number for number, series in enumerate(all_series)}
     return tuple(sorted(observations.values(), key=lambda o: (order[_key(o)], o.attempt)))
+
+
+def _await_release(running: Iterable[Sampling], answers: "queue.SimpleQueue[Observation | Sampling]") -> None:
+    """Return when those that hold a process or connections have let go of them, or should have."""
+    holding = {sampling for sampling in running if sampling.series.release_s}
+    until = Deadline.after(max((sampling.series.release_s for sampling in holding), default=0.0))
+    while holding:
+        try:
+            answer = answers.get(timeout=until.left_s())
+        except (queue.Empty, TimeoutError):
+            return
+        if isinstance(answer, Sampling):
+            holding.discard(answer)
 
 
 def _key(item: Series | Observation) -> tuple[Check, str, Path | None]:

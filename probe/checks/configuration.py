@@ -1,7 +1,7 @@
 """Check ``configuration``: hands the application's figures to the diagnosis, which holds the rules."""
 
 from probe.checks.series import Series
-from probe.model.target import Application
+from probe.model.application import Application
 from probe.model.words import Check
 
 
@@ -13,6 +13,6 @@ def series(application: Application) -> tuple[Series, ...]:
             target="application",
             dial=lambda _trace, _concessions: None,
             budget_s=1.0,
-            application=application,
+            result=application,
         ),
     )

@@ -8,17 +8,27 @@ from dataclasses import dataclass, field, replace
 
 from probe.dial.clock import Trace
 from probe.dial.failures import as_failure, error_facts
+from probe.dial.parameters import refused
 from probe.dial.paths import FULL, Concessions
 from probe.dial.redaction import Redaction
 from probe.model.facts import ErrorFacts
-from probe.model.observation import Observation, Span, StageRecord
-from probe.model.target import Application
+from probe.model.observation import Observation, Result, StageRecord
+from probe.model.span import Span
 from probe.model.words import Check, Failure, Outcome, Path, SkipReason, Stage
 
 Dial = Callable[[Trace, Concessions], None]
 StageStarted = Callable[[Check, str, Path | None, int, Stage], None]
 
 MAX_CRASH_TEXT = 2000
+
+
+class Skipped(Exception):  # noqa: N818 - nothing went wrong
+    """The attempt finds that it must not go on: raised by a dial, it says nothing about the target."""
+
+    def __init__(self, reason: SkipReason, error: ErrorFacts | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.error = error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +44,14 @@ class Series:
     interval_s: float = 0.0
     stages: tuple[Stage, ...] = ()
     """The stages in order: those that a failure leaves out are reported as skipped."""
-    application: Application | None = None
+    result: Result | None = None
+    """What every observation of the series carries; an attempt may put its own on its trace."""
     confirmation: bool = False
     insists: bool = False
     """The SSLRequest inside TLS is never left out (``proxy_check = "on"``)."""
     redaction: Redaction = field(default_factory=Redaction)
+    release_s: float = 0.0
+    """How long a series that is cut off may take to let go of what it holds, a process or connections."""
 
 
 class Sampling:
@@ -85,9 +98,15 @@ class Sampling:
         self._stop.set()
         trace, attempt = self._trace, self._attempt
         if trace is not None:
+            trace.stopped.set()
             yield self._observation(trace, Outcome.SKIPPED, skip_reason=reason)
             attempt += 1
         for number in range(attempt, self._last + 1):
+            yield self._blank(Outcome.SKIPPED, reason, attempt=number)
+
+    def left_out(self, reason: SkipReason) -> Iterator[Observation]:
+        """Every attempt as skipped: none is made."""
+        for number in range(1, self._last + 1):
             yield self._blank(Outcome.SKIPPED, reason, attempt=number)
 
     def _wait_for(self, planned_ns: int) -> int:
@@ -104,12 +123,15 @@ class Sampling:
         try:
             self.series.dial(trace, concessions)
             trace.finish()
+        except Skipped as skipped:
+            return self._observation(trace, Outcome.SKIPPED, skip_reason=skipped.reason, error=skipped.error)
         except Exception as error:  # the one guard: named exceptions are failures, anything else is ours
             known = as_failure(error)
             if known is None:
                 return self._crashed(trace, error)
-            trace.fail(known.failure, known.error)
-            return self._observation(trace, Outcome.FAILED, failure=known.failure)
+            in_a_stage = trace.fail(known.failure, known.error)
+            error_outside = None if in_a_stage else known.error
+            return self._observation(trace, Outcome.FAILED, failure=known.failure, error=error_outside)
         finally:
             self._trace = None
         return self._observation(trace, Outcome.PASSED)
@@ -142,6 +164,7 @@ class Sampling:
             stages=clean(stages) + self._left_out(stages, skip_reason),
             endpoint=clean(trace.endpoint),
             error=clean(error),
+            result=clean(trace.result) or self.series.result,
             start_delay_s=self._start_delay_s,
         )
 
@@ -174,7 +197,7 @@ class Sampling:
             outcome=outcome,
             skip_reason=skip_reason,
             span=Span(started_ns=now_ns, ended_ns=now_ns),
-            application=series.application,
+            result=series.result,
         )
 
 
@@ -184,7 +207,8 @@ def concede(observation: Observation, concessions: Concessions, *, insists: bool
     if failed is None:
         return concessions
     if failed.failure is Failure.PARAMETER_REFUSED:
-        return replace(concessions, start_parameters=False)
+        sqlstate = failed.error.sqlstate if failed.error else None
+        return replace(concessions, parameters=refused(concessions.parameters, sqlstate))
     if failed.stage is Stage.PROXY and failed.failure is Failure.RESET and not insists:
         return replace(concessions, ssl_request=False)
     if (failed.stage, failed.failure, observation.path) == (Stage.TLS, Failure.TLS_ALERT, Path.PRIVATE_IP):

@@ -3,27 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from probe.model.application import Application
 from probe.model.facts import ErrorFacts, StageFacts
-from probe.model.target import Application
+from probe.model.ramp import Ramp
+from probe.model.rehearsal import Rehearsal
+from probe.model.span import Span
 from probe.model.words import Check, Failure, Outcome, Path, SkipReason, Stage
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """From one instant to a later one, in nanoseconds since the run's start (monotonic)."""
-
-    started_ns: int
-    ended_ns: int
-
-    @property
-    def started_s(self) -> float:
-        """Seconds since the run's start."""
-        return self.started_ns / 1e9
-
-    @property
-    def duration_s(self) -> float:
-        """Seconds."""
-        return (self.ended_ns - self.started_ns) / 1e9
+Result = Application | Rehearsal | Ramp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +47,8 @@ class Observation:
     stages: tuple[StageRecord, ...] = ()
     endpoint: str | None = None
     """``HOST:PORT`` that was dialled, as far as it was known."""
-    application: Application | None = None
-    """The figures that the ``configuration`` check read."""
+    result: Result | None = None
+    """What a check without stages found: the figures that ``configuration`` read, a rehearsal, a ramp."""
     error: ErrorFacts | None = None
     """Only where no stage holds it: a crash, say."""
     start_delay_s: float = 0.0

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from probe.model.cause import Cause
 from probe.model.observation import Delivery, Observation
-from probe.model.words import Category, Layer, Path, Severity, Verdict
+from probe.model.words import Category, Layer, Link, LinkState, Path, Severity, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,18 @@ class Finding:
     """Ids of the observations."""
     consequence_of: str | None = None
     """The finding that explains this one; None: a cause of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainLink:
+    """One link of the failure chain, from the network to the user."""
+
+    link: Link
+    state: LinkState
+    said: str
+    """What was seen, with its figures; or why it was not measured."""
+    evidence: tuple[str, ...] = ()
+    """Ids of the observations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,5 +74,7 @@ class Report:
     """The answer in one sentence."""
     findings: tuple[Finding, ...]
     observations: tuple[Observation, ...]
+    chain: tuple[ChainLink, ...] = ()
+    """Link by link, where a rehearsed start-up failed; else empty."""
     delivery: Delivery = field(default_factory=Delivery)
     interrupted: bool = False

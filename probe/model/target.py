@@ -98,63 +98,15 @@ class Thresholds:
     egress_wait_s: float = field(
         default=10.0, metadata=_doc("a longer wait for the first outbound connection is a finding")
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alternatives:
-    """What another source says of a value in ``[application]``; a difference is a warning that names both."""
-
-    initialization_timeout_s: float | None = field(
-        default=None, metadata=_doc("another source's initialisation budget")
+    startup_s: float = field(
+        default=30.0, metadata=_doc("a rehearsed start-up that takes longer in all is remarked upon")
     )
-    connection_limit: int | None = field(
-        default=None, metadata=_doc("another source's connection limit of the server")
+    startup_tolerated_s: float = field(
+        default=120.0, metadata=_doc("one that takes longer than this is slow (degraded)")
     )
-    max_overflow: int | None = field(
-        default=None, metadata=_doc("another source's least overflow of the pool")
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Application:
-    """The application's own figures, for the arithmetic of the ``configuration`` check."""
-
-    environment: Literal["development", "test", "staging", "production"] = field(
-        default="staging",
-        metadata=_doc("staging and production run against Cloud SQL: capacity-aware timeouts apply"),
-    )
-    initialization_timeout_s: float = field(default=75.0, metadata=_doc("database initialisation"))
-    table_setup_timeout_s: float = field(default=25.0, metadata=_doc("schema check"))
-    connection_timeout_s: float = field(default=35.0, metadata=_doc("one connection"))
-    connector_timeout_s: float | None = field(
-        default=None,
-        metadata=_doc(
-            "timeout towards the connector; empty: the capacity-aware one of `connection_timeout_s`"
-        ),
-    )
-    pool_timeout_s: float = field(default=45.0, metadata=_doc("wait for a pooled connection, engine"))
-    pool_timeout_cloud_sql_s: float = field(
-        default=90.0, metadata=_doc("wait for a pooled connection, as tuned for Cloud SQL")
-    )
-    health_check_timeout_s: float = field(default=20.0, metadata=_doc("one health request"))
-    pool_size: int = field(default=10, metadata=_doc("connections an instance keeps"))
-    max_overflow: int = field(default=15, metadata=_doc("connections an instance may add"))
-    max_instances: int = field(default=12, metadata=_doc("instances of the application at once"))
-    connection_limit: int = field(default=25, metadata=_doc("the server's max_connections"))
-    reserved_connections: int = field(default=3, metadata=_doc("slots of it that only superusers get"))
-    capacity_safety_margin: float = field(
-        default=0.8, metadata=_doc("use at most this share of the server's connections")
-    )
-    scaling_delay_s: float = field(default=30.0, metadata=_doc("time the connector takes to add an instance"))
-    minimum_initialization_timeout_s: float = field(
-        default=35.0, metadata=_doc("the initialisation budget is never below this")
-    )
-    minimum_connection_timeout_s: float = field(
-        default=25.0, metadata=_doc("the connection timeout is never below this")
-    )
-    maximum_user_wait_s: float = field(default=60.0, metadata=_doc("what a user waits for, at most"))
-    alternatives: Alternatives = field(
-        default_factory=Alternatives, metadata=_doc("what another source says of these values")
+    connections_ratio: float = field(
+        default=0.8,
+        metadata=_doc("connections in use above this share of the server's are pressure (degraded)"),
     )
 
 

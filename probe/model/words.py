@@ -49,6 +49,102 @@ class Check(StrEnum):
     CONFIGURATION = "configuration"
     ROUTE = "route"
     CLOUDSQL = "cloudsql"
+    STARTUP = "startup"
+    """The application's start-up, rehearsed with its own stack."""
+    POOL = "pool"
+    CAPACITY = "capacity"
+    HERD = "herd"
+
+
+class PhaseKind(StrEnum):
+    """What a phase of the application's start-up does."""
+
+    INIT = "init"
+    DEPENDENCIES = "dependencies"
+    DATABASE = "database"
+    CACHE = "cache"
+    SERVICES = "services"
+    WEBSOCKET = "websocket"
+    FINALIZE = "finalize"
+
+
+class PhaseOutcome(StrEnum):
+    """How a phase ended."""
+
+    COMPLETED = "completed"
+    TIMED_OUT = "timed_out"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    """Never begun: a required phase before it did not complete."""
+    SKIPPED = "skipped"
+    """Nothing is configured for it, or the run ended before."""
+    CRASHED = "crashed"
+    """The probe itself went wrong or was too slow in it: never the application's fault."""
+
+
+class Saturation(StrEnum):
+    """How far a pool may be filled."""
+
+    GUARDED = "guarded"
+    FULL = "full"
+
+
+class AcquisitionOutcome(StrEnum):
+    """How a worker's wish for a connection ended."""
+
+    ACQUIRED = "acquired"
+    TIMED_OUT = "timed_out"
+    """The pool gave none within its own time-out."""
+    REFUSED = "refused"
+    """SQLSTATE 53300: no slot."""
+    FAILED = "failed"
+    CUT_OFF = "cut_off"
+    """Still waiting when the ramp ended: it waited at least so long."""
+
+
+class StopReason(StrEnum):
+    """Why a ramp added no more connections."""
+
+    COMPLETE = "complete"
+    """Everything that was wanted was opened."""
+    KEEP_FREE = "keep_free"
+    """One more would have left others too few slots."""
+    ROLE_LIMIT = "role_limit"
+    """Our own role's CONNECTION LIMIT."""
+    DATABASE_LIMIT = "database_limit"
+    REFUSED = "refused"
+    """The server refused one (SQLSTATE 53300)."""
+    CANARY_FAILED = "canary_failed"
+    """A login beside the ramp did not get through."""
+    SLOWER = "slower"
+    """Connecting took twice as long as at the beginning."""
+    FAILED = "failed"
+    """A connection failed in another way."""
+    CONTROL_LOST = "control_lost"
+    """The control connection ended: nothing tells how much room is left."""
+    OVERLOADED = "overloaded"
+    """The probe itself was too slow."""
+    BUDGET = "budget"
+    """The ramp's time was used up."""
+
+
+class Link(StrEnum):
+    """The failure chain, from the network to the user."""
+
+    CONNECTOR_PRESSURE = "connector_pressure"
+    CONNECTION_DELAY = "connection_delay"
+    PHASE_TIMED_OUT = "phase_timed_out"
+    STARTUP_BROKEN_OFF = "startup_broken_off"
+    EXIT_CODE_3 = "exit_code_3"
+    USER_PATH_OFFLINE = "user_path_offline"
+
+
+class LinkState(StrEnum):
+    """Whether a link of the chain was seen."""
+
+    SEEN = "seen"
+    NOT_SEEN = "not_seen"
+    NOT_MEASURED = "not_measured"
 
 
 class Failure(StrEnum):
@@ -135,6 +231,14 @@ class Failure(StrEnum):
     SQL_ERROR = "sql_error"
     """Any other error the server reported; its SQLSTATE stands in the facts."""
 
+    # The application's start-up
+    SECRET_MISSING = "secret_missing"  # noqa: S105
+    """An environment variable or file that the application needs is not there, or empty."""
+    TABLE_MISSING = "table_missing"
+    """A required table does not exist."""
+    UNHEALTHY = "unhealthy"
+    """An HTTP endpoint answers, and not that it is well."""
+
 
 class SkipReason(StrEnum):
     """Why something was not attempted, or was cut off."""
@@ -144,6 +248,11 @@ class SkipReason(StrEnum):
     REPEATED_FAILURE = "repeated_failure"
     """Two identical failures ended the sampling."""
     SWITCHED_OFF = "switched_off"
+    NOT_CONFIGURED = "not_configured"
+    BUSY = "busy"
+    """Another probe fills a pool of this instance."""
+    NO_GUARD = "no_guard"
+    """What keeps a ramp harmless cannot be had: the lock, or the server's limits."""
     DEADLINE = "deadline"
     INTERRUPTED = "interrupted"
 
@@ -198,6 +307,10 @@ class Layer(StrEnum):
     """Cloud Run's proxy behind ``/cloudsql``."""
     DATABASE = "database"
     NEIGHBOUR = "neighbour"
+    CACHE = "cache"
+    SERVICE = "service"
+    """A service over HTTP or WebSocket: one that the application calls, or the application itself."""
+    APPLICATION = "application"
     MONITORING = "monitoring"
 
 

@@ -4,6 +4,8 @@ from probe.settings.doubts import doubts, measuring_s
 from probe.settings.loading import NOT_SETTINGS, load, password
 from probe.settings.problems import SettingsError
 from probe.settings.schema import (
+    LOAD,
+    SCHEDULED,
     CloudRun,
     Connector,
     Egress,
@@ -16,7 +18,9 @@ from probe.settings.schema import (
 from probe.settings.table import settings_table
 
 __all__ = [
+    "LOAD",
     "NOT_SETTINGS",
+    "SCHEDULED",
     "CloudRun",
     "Connector",
     "Egress",

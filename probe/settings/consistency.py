@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path as File
 from typing import Any
 
-from probe.model.target import Application, Target
+from probe.model.application import Application, Cache, Startup
+from probe.model.target import Target
 from probe.model.words import Path
 from probe.settings.schema import Profile, Settings
 
@@ -71,6 +72,33 @@ def _reserve_fits(application: Application) -> Iterator[tuple[str, str]]:
         yield "reserved_connections", f"must be below connection_limit = {application.connection_limit}"
 
 
+def _phases_differ(startup: Startup) -> Iterator[tuple[str, str]]:
+    for name in _repeated(phase.name for phase in startup.phases):
+        yield "phases", f'names "{name}" twice'
+
+
+def _cache_fits(cache: Cache) -> Iterator[tuple[str, str]]:
+    if cache.password_env and cache.password_file:
+        yield "password_env", "stands beside `password_file`; give one of the two"
+    if cache.server_ca and (problem := unusable_ca(cache.server_ca)):
+        yield "server_ca", problem
+    if cache.server_ca and not cache.tls:
+        yield "server_ca", "has no meaning without `tls = true`"
+
+
+def _application_has_its_target(settings: Settings) -> Iterator[tuple[str, str]]:
+    application = settings.application
+    names = [target.name for target in settings.targets]
+    if not names:
+        return
+    if application.target and application.target not in names:
+        yield "application.target", f'"{application.target}" is not the name of a target'
+        return
+    target = settings.targets[names.index(application.target) if application.target else 0]
+    if application.path is not None and application.path not in target.paths:
+        yield "application.path", f'"{application.path}" is not one of the `paths` of {target.name}'
+
+
 def _names_differ(settings: Settings) -> Iterator[tuple[str, str]]:
     places = [(item.name, f"targets[{place}].name") for place, item in enumerate(settings.targets)]
     places += [(item.name, f"neighbours[{place}].name") for place, item in enumerate(settings.neighbours)]
@@ -93,5 +121,7 @@ _RECORDS: Mapping[type, tuple[Callable[[Any], Iterator[tuple[str, str]]], ...]] 
     Target: (_paths_fit, _tls_fits, _password_fits),
     Application: (_reserve_fits,),
     Profile: (_checks_differ,),
-    Settings: (_names_differ,),
+    Startup: (_phases_differ,),
+    Cache: (_cache_fits,),
+    Settings: (_names_differ, _application_has_its_target),
 }

@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path as File
 from typing import Any
 
+from probe.model.application import Cache
 from probe.model.secret import Secret
 from probe.model.target import Target
-from probe.settings.decoding import UNREADABLE, decode
+from probe.settings.decoding import decode
 from probe.settings.environment import NOT_SETTINGS, cloud_run, overlay, unknown_variables
 from probe.settings.problems import Problem, SettingsError, error_of
 from probe.settings.saslprep import refused
@@ -32,33 +33,36 @@ def load(path: str | None, environ: Mapping[str, str], *, secrets: bool = True) 
     problems += unknown_variables(tree, environ, variables)
     _add_built_in_profiles(tree)
     settings = decode(Settings, tree, "", problems)
-    passwords = {} if settings is UNREADABLE or not secrets else _passwords(settings, environ, problems)
+    wanted = secrets and isinstance(settings, Settings)
+    passwords = _passwords(settings, environ, problems) if wanted else {}
+    cache_password = _cache_password(settings.startup.cache, environ, problems) if wanted else None
     if problems or not isinstance(settings, Settings):
         raise error_of(problems, variables)
-    return replace(settings, cloud_run=cloud_run(environ), passwords=passwords)
+    return replace(settings, cloud_run=cloud_run(environ), passwords=passwords, cache_password=cache_password)
 
 
 def password(target: Target, environ: Mapping[str, str]) -> Secret:
     """The password of a target without ``iam_auth``. Raises SettingsError saying where it was looked for."""
-    if target.password_file:
-        return _password_from_file(target)
-    value = environ.get(target.password_env)
+    return _looked_up(target, target.name, environ)
+
+
+def _looked_up(named: Target | Cache, owner: str, environ: Mapping[str, str]) -> Secret:
+    if named.password_file:
+        return _password_from_file(named.password_file, owner)
+    # Someone may have put the password itself here: only what follows the convention for names is shown.
+    name = named.password_env
+    variable = name if name.isupper() else "the variable that `password_env` names"
+    value = environ.get(name)
     if not value:
         state = "is not set" if value is None else "is empty"
-        raise SettingsError([f"{_variable_named_by(target)} {state}: it holds the password of {target.name}"])
-    return _sendable(value, f"{_variable_named_by(target)} of {target.name}")
+        raise SettingsError([f"{variable} {state}: it holds the password of {owner}"])
+    return _sendable(value, f"{variable} of {owner}")
 
 
-def _variable_named_by(target: Target) -> str:
-    # Someone may have put the password itself here: only what follows the convention for names is shown.
-    name = target.password_env
-    return name if name.isupper() else "the variable that `password_env` names"
-
-
-def _password_from_file(target: Target) -> Secret:
-    source = f"password_file {target.password_file} of {target.name}"
+def _password_from_file(path: str, owner: str) -> Secret:
+    source = f"password_file {path} of {owner}"
     try:
-        with File(target.password_file).open("rb") as file:
+        with File(path).open("rb") as file:
             content = file.read(LARGEST_PASSWORD_BYTES + 1)
         value = content.partition(b"\n")[0].decode().removesuffix("\r")
     except UnicodeDecodeError:
@@ -94,6 +98,17 @@ def _passwords(
         except SettingsError as error:
             problems += [Problem(f"targets[{place}]", text) for text in error.problems]
     return found
+
+
+def _cache_password(cache: Cache, environ: Mapping[str, str], problems: list[Problem]) -> Secret | None:
+    unclear = any(problem.key.startswith("startup.cache.password") for problem in problems)
+    if unclear or not (cache.password_env or cache.password_file):
+        return None
+    try:
+        return _looked_up(cache, "the cache", environ)
+    except SettingsError as error:
+        problems += [Problem("startup.cache", text) for text in error.problems]
+        return None
 
 
 def _file_tree(path: str) -> dict[str, Any]:

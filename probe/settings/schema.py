@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from probe.model.application import Application, Pool, Startup
 from probe.model.secret import Secret
-from probe.model.target import Application, Neighbour, Target, Thresholds, Timeouts
-from probe.model.words import Check
+from probe.model.target import Neighbour, Target, Thresholds, Timeouts, primary_path
+from probe.model.words import Check, Path
 
 
 def _doc(text: str) -> dict[str, str]:
@@ -86,8 +87,18 @@ class CloudRun:
 
 
 SCHEDULED = "scheduled"
+LOAD = "load"
+_EVERY_TIME = (
+    Check.EGRESS,
+    Check.CONFIGURATION,
+    Check.ROUTE,
+    Check.CLOUDSQL,
+    Check.STARTUP,
+    Check.POOL,
+)
 BUILT_IN_PROFILES: Mapping[str, Profile] = {
-    SCHEDULED: Profile(checks=(Check.EGRESS, Check.CONFIGURATION, Check.ROUTE, Check.CLOUDSQL)),
+    SCHEDULED: Profile(checks=_EVERY_TIME),
+    LOAD: Profile(checks=(*_EVERY_TIME, Check.CAPACITY, Check.HERD)),
 }
 
 
@@ -117,10 +128,26 @@ class Settings:
     application: Application = field(
         default_factory=Application, metadata=_doc("the application's own figures")
     )
+    startup: Startup = field(
+        default_factory=Startup, metadata=_doc("the application's start-up, as it is rehearsed")
+    )
+    pool: Pool = field(default_factory=Pool, metadata=_doc("how the pool is filled"))
     profiles: Mapping[str, Profile] = field(
         default_factory=lambda: dict(BUILT_IN_PROFILES),
-        metadata=_doc("named sets of checks; `scheduled` is built in"),
+        metadata=_doc("named sets of checks; `scheduled` and `load` are built in"),
     )
     cloud_run: CloudRun = field(default_factory=CloudRun)
     passwords: Mapping[str, Secret] = field(default_factory=dict)
     """By the target's name; a target with ``iam_auth`` has none."""
+    cache_password: Secret | None = None
+
+    @property
+    def application_target(self) -> Target:
+        """The target that the application uses."""
+        named = (target for target in self.targets if target.name == self.application.target)
+        return next(named, self.targets[0])
+
+    @property
+    def application_path(self) -> Path:
+        """The application's way to it."""
+        return self.application.path or primary_path(self.application_target)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sized
 from typing import Any
 from urllib.parse import urlsplit
 
-from probe.model.target import Application, Neighbour, Target
+from probe.model.application import Application, Cache, Phase, Pool, Startup
+from probe.model.target import Neighbour, Target
 from probe.settings.saslprep import refused
 from probe.settings.schema import Connector, Egress, Monitoring, Profile, Route, Settings, SqlAdmin
 
@@ -24,6 +25,7 @@ _INSTANCE = re.compile(r"([a-z0-9-]+(\.[a-z0-9-]+)+:)?[a-z0-9-]+:[a-z0-9-]+:[a-z
 _PROJECT = re.compile(r"([a-z0-9-]+(\.[a-z0-9-]+)+:)?[a-z0-9-]+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _UNSENDABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_TABLE = re.compile(r"[^.\s]{1,63}(\.[^.\s]{1,63})?")
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?")
 
 Rule = Callable[[Any], str | None]
@@ -131,6 +133,36 @@ def _endpoint(value: str) -> str | None:
     return None if whole and bare and value.isprintable() and " " not in value else form
 
 
+def _url(*schemes: str) -> Rule:
+    """An address with a path, for these schemes."""
+    form = "must be " + " or ".join(f"{scheme}://HOST[:PORT]/PATH" for scheme in schemes)
+
+    def rule(value: str) -> str | None:
+        try:
+            url = urlsplit(value)
+            whole = url.scheme in schemes and url.hostname and url.port != 0
+        except ValueError:
+            return form
+        bare = url.username is None and not url.fragment
+        return None if whole and bare and value.isprintable() and " " not in value else form
+
+    return rule
+
+
+def _each(rule: Rule) -> Rule:
+    """The first entry with a problem, and which."""
+
+    def each(value: Iterable[str]) -> str | None:
+        problems = ((item, rule(item)) for item in value)
+        return next((f"{item!r} {problem}" for item, problem in problems if problem), None)
+
+    return each
+
+
+def _all(*rules: Rule) -> Rule:
+    return lambda value: next((problem for rule in rules if (problem := rule(value))), None)
+
+
 def _environment_name(value: str) -> str | None:
     if _ENVIRONMENT_NAME.fullmatch(value):
         return None
@@ -150,6 +182,17 @@ def _absolute(value: str) -> str | None:
 _COUNT = _between(1, 100_000)
 _COUNT_OR_NONE = _between(0, 100_000)
 _SAMPLES = _between(1, 100)
+_CONNECTIONS = _between(1, 200)
+MOST_NAMES = 100
+"""Tables, secrets and services of one application."""
+LONGEST_SATURATION_S = 2.0
+
+
+def _saturation(value: float) -> str | None:
+    return _duration(value) or (
+        f"must be at most {LONGEST_SATURATION_S:g}" if value > LONGEST_SATURATION_S else None
+    )
+
 
 _VALUES: Mapping[tuple[type, str], Rule] = {
     (Settings, "project"): _matching(_PROJECT, "a project id, such as my-project"),
@@ -184,4 +227,21 @@ _VALUES: Mapping[tuple[type, str], Rule] = {
     (Application, "connection_limit"): _COUNT,
     (Application, "reserved_connections"): _COUNT_OR_NONE,
     (Application, "scaling_delay_s"): _pause,
+    (Phase, "name"): _matching(_NAME, "1 to 63 letters, digits, dots, dashes or underscores"),
+    (Startup, "phases"): _at_most(20),
+    (Startup, "secrets"): _all(_at_most(MOST_NAMES), _each(_environment_name)),
+    (Startup, "required_tables"): _all(
+        _at_most(MOST_NAMES), _each(_matching(_TABLE, "TABLE or SCHEMA.TABLE"))
+    ),
+    (Startup, "services"): _all(_at_most(MOST_NAMES), _each(_url("http", "https"))),
+    (Startup, "websocket"): _optional(_url("ws", "wss")),
+    (Startup, "health"): _optional(_url("http", "https")),
+    (Cache, "address"): _optional(_address),
+    (Cache, "password_env"): _optional(_environment_name),
+    (Pool, "workers"): _CONNECTIONS,
+    (Pool, "keep_free"): _COUNT_OR_NONE,
+    (Pool, "step"): _CONNECTIONS,
+    (Pool, "saturation_hold_s"): _saturation,
+    (Pool, "saturation_allowed"): _each(_matching(_INSTANCE, "PROJECT:REGION:INSTANCE")),
+    (Pool, "capacity_connections"): _CONNECTIONS,
 }

@@ -5,7 +5,8 @@ from itertools import groupby
 
 from rich.text import Text
 
-from probe.model.observation import Observation, Span, StageRecord
+from probe.model.observation import Observation, StageRecord
+from probe.model.span import Span
 from probe.model.words import Check, Failure, Outcome, Path, SkipReason
 from probe.sinks.text import printable
 from probe.sinks.wording import Glyphs, Line, figure, indented, said

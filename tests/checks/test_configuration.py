@@ -4,7 +4,7 @@ import time
 from probe.checks import configuration
 from probe.checks.concurrently import Nobody, observe
 from probe.dial.clock import Deadline
-from probe.model.target import Application
+from probe.model.application import Application
 from probe.model.words import Check, Outcome
 
 
@@ -18,5 +18,5 @@ def test_the_figures_are_handed_on_and_nothing_is_measured() -> None:
         watcher=Nobody(),
     )
     assert (observation.check, observation.target) == (Check.CONFIGURATION, "application")
-    assert (observation.outcome, observation.application) == (Outcome.PASSED, application)
+    assert (observation.outcome, observation.result) == (Outcome.PASSED, application)
     assert observation.stages == ()

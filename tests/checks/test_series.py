@@ -10,6 +10,7 @@ import pytest
 from probe.checks.series import MAX_CRASH_TEXT, Dial, Sampling, Series, concede
 from probe.dial.clock import Trace
 from probe.dial.failures import stage_failure
+from probe.dial.parameters import Known
 from probe.dial.paths import FULL, Concessions
 from probe.dial.redaction import Redaction
 from probe.model.facts import DnsFacts
@@ -240,7 +241,7 @@ def conceding(stage: Stage, failure: Failure, asked: list[Concessions]) -> Dial:
 @pytest.mark.parametrize(
     ("path", "stage", "failure", "conceded"),
     [
-        (Path.SOCKET, Stage.LOGIN, Failure.PARAMETER_REFUSED, Concessions(start_parameters=False)),
+        (Path.SOCKET, Stage.LOGIN, Failure.PARAMETER_REFUSED, Concessions(parameters=Known.NONE)),
         (Path.CONNECTOR, Stage.PROXY, Failure.RESET, Concessions(ssl_request=False)),
         (Path.PRIVATE_IP, Stage.TLS, Failure.TLS_ALERT, Concessions(one_curve=False)),
     ],

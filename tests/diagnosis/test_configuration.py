@@ -2,16 +2,14 @@ import tomllib
 from dataclasses import replace
 from pathlib import Path as File
 
-import pytest
-
 from probe.diagnosis.configuration import (
     BrokenRule,
     broken_rules,
-    capacity_aware_timeout_s,
     gateway_rules,
 )
+from probe.model.application import Alternatives, Application
 from probe.model.cause import Cause
-from probe.model.target import Alternatives, Application, Neighbour, Target
+from probe.model.target import Neighbour, Target
 
 STAGING = File(__file__).parents[2] / "deploy" / "staging.toml"
 USABLE = "(connection_limit 25 - 3 reserved) x 0.8 = 17.6"
@@ -139,16 +137,6 @@ def test_sources_that_agree_are_not_mentioned() -> None:
     agreeing = Alternatives(initialization_timeout_s=75.0, connection_limit=100, max_overflow=5)
     assert broken(alternatives=agreeing) == ()
     assert broken(alternatives=replace(agreeing, max_overflow=4)) == ()
-
-
-@pytest.mark.parametrize(
-    ("base_s", "environment", "expected_s"),
-    [(30.0, "staging", 56.0), (30.0, "production", 56.0), (30.0, "development", 30.0), (30.0, "test", 30.0)],
-)
-def test_a_capacity_aware_timeout_adds_20_s_and_a_fifth_on_cloud_sql_alone(
-    base_s: float, environment: str, expected_s: float
-) -> None:
-    assert capacity_aware_timeout_s(base_s, environment) == pytest.approx(expected_s)
 
 
 def test_the_subnets_gateway_is_never_a_target() -> None:

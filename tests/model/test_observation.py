@@ -2,7 +2,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from probe.model.observation import Span
+from probe.model.span import Span
 from probe.model.words import Failure, Path, Stage
 from tests.factories import PASSED, attempts
 

@@ -2,15 +2,8 @@ from dataclasses import fields
 
 import pytest
 
-from probe.model.target import (
-    Alternatives,
-    Application,
-    Neighbour,
-    Target,
-    Thresholds,
-    Timeouts,
-    primary_path,
-)
+from probe.model.application import Alternatives, Application
+from probe.model.target import Neighbour, Target, Thresholds, Timeouts, primary_path
 from probe.model.words import Path
 from tests.factories import target
 

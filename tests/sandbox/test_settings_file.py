@@ -1,7 +1,8 @@
 import tomllib
 from pathlib import Path
 
-from probe.model.target import Application, Target, Timeouts
+from probe.model.application import Application
+from probe.model.target import Target, Timeouts
 from probe.sandbox.settings_file import DEMO_TIMEOUTS, Endpoints, Pace, settings, to_toml
 from probe.sandbox.staging import HEALTHY, Staging
 

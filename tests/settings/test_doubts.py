@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from probe.model.target import Target, Timeouts
+from probe.model.words import Check
 from probe.settings import Monitoring, Profile, Settings, doubts, load, measuring_s
 from probe.settings.schema import BUILT_IN_PROFILES
 
@@ -31,13 +32,26 @@ def test_a_deadline_that_cuts_an_attempt_off_or_leaves_no_confirmation_is_doubte
     assert list(doubts(replace(SETTINGS, deadline_s=40.0))) == [
         "deadline_s: 40 leaves 30 s for measuring, less than one attempt may take: connection_s 35",
         "deadline_s: 40 leaves 30 s for measuring, no more than confirm_after_s 60: never confirmed",
+        "deadline_s: 40 leaves 30 s for measuring, less than the phases of the start-up may take: 206 in all",
+    ]
+
+
+def test_a_profile_without_the_rehearsal_needs_no_time_for_it() -> None:
+    quick = Profile(checks=(Check.ROUTE,), deadline_s=100.0)
+    assert not list(doubts(replace(SETTINGS, profiles={"quick": quick})))
+    load_too = Profile(checks=(Check.STARTUP,), deadline_s=100.0)
+    assert list(doubts(replace(SETTINGS, profiles={"load": load_too}))) == [
+        (
+            "profiles.load.deadline_s: 100 leaves 80 s for measuring, "
+            "less than the phases of the start-up may take: 206 in all"
+        )
     ]
 
 
 def test_a_doubt_about_a_profile_names_it() -> None:
     quick = Profile(checks=BUILT_IN_PROFILES["scheduled"].checks, deadline_s=30.0)
     settings = replace(SETTINGS, profiles={"quick": quick}, confirm_after_s=0.0)
-    (doubt,) = doubts(settings)
+    doubt, *_others = doubts(settings)
     assert doubt.startswith("profiles.quick.deadline_s: 30 leaves 22.5 s for measuring")
 
 

@@ -5,8 +5,9 @@ import pytest
 
 from probe.model.cause import Cause
 from probe.model.facts import EgressFacts, TcpFacts
-from probe.model.observation import Observation, Span, StageRecord
+from probe.model.observation import Observation, StageRecord
 from probe.model.report import Finding, Report, RunIdentity
+from probe.model.span import Span
 from probe.model.words import (
     Category,
     Check,
