@@ -1,11 +1,13 @@
 """Instants and budgets: a deadline that is ours, and a trace whose stages tile the attempt."""
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from probe.model.facts import ErrorFacts, StageFacts
-from probe.model.observation import Span, StageRecord
+from probe.model.observation import Result, StageRecord
+from probe.model.span import Span
 from probe.model.words import Failure, Outcome, SkipReason, Stage
 
 
@@ -42,6 +44,10 @@ class Trace:
         self.started_ns = time.monotonic_ns()
         self.endpoint: str | None = None
         """``HOST:PORT`` as soon as it is known."""
+        self.result: Result | None = None
+        """What the attempt has found so far, where that is more than its stages."""
+        self.stopped = threading.Event()
+        """Set when the attempt is cut off: whoever holds a process or connections lets go of them."""
         self._origin_ns = origin_ns
         self._limit_ns = self.started_ns + int(budget_s * 1e9)
         self._ended_ns = self.started_ns
@@ -83,9 +89,11 @@ class Trace:
         """End the open stage, if there is one, as passed."""
         self._close(Outcome.PASSED)
 
-    def fail(self, failure: Failure, error: ErrorFacts) -> None:
-        """The attempt ends in the open stage."""
+    def fail(self, failure: Failure, error: ErrorFacts) -> bool:
+        """The attempt ends in the open stage; whether there is one."""
+        in_a_stage = self._open is not None
         self._close(Outcome.FAILED, failure=failure, error=error)
+        return in_a_stage
 
     def crash(self, error: ErrorFacts) -> None:
         """The probe itself went wrong in the open stage."""

@@ -85,12 +85,21 @@ class Session:
         self._wire.stream.deadline = Deadline.after(GOODBYE_S)
         self._connection.close()
 
+    def rows(self, statement: str, deadline: Deadline) -> list[list[Any]]:
+        """What one statement gives, in autocommit. Raises StageFailure, OSError, TimeoutError."""
+        self._wire.stream.deadline = deadline
+        context = self._execute(statement)
+        return list(context.rows or ())
+
     def query(self, trace: Trace, budget_s: float) -> None:
         """Stage ``query``: one statement in autocommit, one round trip."""
         self._wire.stream.deadline = trace.begin(Stage.QUERY, budget_s)
         trace.learn(QueryFacts(statement=QUERY))
+        self._execute(QUERY)
+
+    def _execute(self, statement: str) -> Any:
         try:
-            _translated(self._wire, lambda: self._connection.execute_simple(QUERY))
+            return _translated(self._wire, lambda: self._connection.execute_simple(statement))
         except (StageFailure, OSError) as error:
             last_words, known = self._connection.last_words, as_failure(error)
             if last_words and known and known.failure in ENDS_AFTER_LAST_WORDS:

@@ -1,8 +1,10 @@
 """The three ways to the database and the way to an endpoint, each a plain sequence of stages."""
 
+import contextlib
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from probe.dial import dns, tcp, tls
 from probe.dial.admin_api import AdminApi, ConnectSettings, InstanceName
@@ -10,9 +12,13 @@ from probe.dial.admin_api import prepare as prepare_admin_api
 from probe.dial.clock import Trace
 from probe.dial.failures import stage_failure
 from probe.dial.keys import KeyPair
-from probe.dial.stream import AnyStream
+from probe.dial.parameters import Known, Purpose, start_parameters
+from probe.dial.stream import AnyStream, Stream
 from probe.model.target import Target, Timeouts
 from probe.model.words import Failure, Path, SkipReason, Stage
+
+if TYPE_CHECKING:
+    from probe.dial.login import Session
 
 SERVER_PROXY_PORT = 3307
 """Fixed by Cloud SQL."""
@@ -39,7 +45,7 @@ class Concessions:
     """What a dial leaves out because the server refused it before; each is a recorded attempt of its own."""
 
     ssl_request: bool = True
-    start_parameters: bool = True
+    parameters: Known = Known.ALL
     one_curve: bool = True
     """Offer PostgreSQL's usual curve alone, which saves a round trip."""
 
@@ -47,18 +53,43 @@ class Concessions:
 FULL = Concessions()
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """What the end of every path needs."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """Where a path leads and what is shown at its door: good for many sessions, one after another."""
 
-    target: Target
-    equipment: Equipment
-    concessions: Concessions
-    login_token: str | None
+    path: Path
+    host: str = ""
+    """An address or a name; empty on the ``socket`` path."""
+    context: ssl.SSLContext | None = None
+    """None: without TLS."""
+    login_token: str | None = None
+
+    @property
+    def local(self) -> bool:
+        """Whether PostgreSQL sees a local peer: the proxy in front of it."""
+        return self.path is not Path.PRIVATE_IP
 
 
-def connector(trace: Trace, target: Target, equipment: Equipment, concessions: Concessions = FULL) -> None:
-    """Admin API, certificate, then mTLS to the server proxy, as the Cloud SQL connectors do."""
+def query(
+    trace: Trace, path: Path, target: Target, equipment: Equipment, concessions: Concessions = FULL
+) -> None:
+    """One connection over this path, from the Admin API to ``SELECT 1``."""
+    way = find(trace, path, target, equipment, concessions)
+    purpose = Purpose(statement_s=equipment.timeouts.query_s)
+    with session(trace, way, target, equipment, concessions, purpose) as opened:
+        opened.query(trace, equipment.timeouts.query_s)
+        trace.finish()
+
+
+def find(
+    trace: Trace, path: Path, target: Target, equipment: Equipment, concessions: Concessions = FULL
+) -> Way:
+    """Everything before the first packet to the database: stages ``admin_api`` and ``certificate``."""
+    return _FINDERS[path](trace, target, equipment, concessions)
+
+
+def _find_connector(trace: Trace, target: Target, equipment: Equipment, _concessions: Concessions) -> Way:
+    """Admin API and certificate, as the Cloud SQL connectors do."""
     timeouts = equipment.timeouts
     name = InstanceName.parse(target.instance)
     settings = equipment.admin_api.connect_settings(trace, name, target.ip_type, timeouts.admin_api_s)
@@ -67,52 +98,99 @@ def connector(trace: Trace, target: Target, equipment: Equipment, concessions: C
         trace, name, key.public_pem, timeouts.certificate_s, iam_auth=target.iam_auth
     )
     context = _connector_context(settings, certificate_pem, key)
-    addresses = dns.resolve(trace, settings.address, timeouts.dns_s)
-    stream = tcp.connect(trace, addresses, SERVER_PROXY_PORT, timeouts.tcp_s)
-    try:
-        secure = tls.handshake(trace, stream, context, settings.address, timeouts.tls_s)
-        if target.proxy_check == "off" or not concessions.ssl_request:
-            trace.skip(Stage.PROXY, SkipReason.SWITCHED_OFF)
-        else:
-            tls.ask_proxy(trace, secure, timeouts.proxy_s)
-        _log_in_and_query(trace, secure, _Way(target, equipment, concessions, login_token), local=True)
-    finally:
-        stream.close()
+    return Way(path=Path.CONNECTOR, host=settings.address, context=context, login_token=login_token)
 
 
-def private_ip(trace: Trace, target: Target, equipment: Equipment, concessions: Concessions = FULL) -> None:
+def _find_private(trace: Trace, target: Target, equipment: Equipment, concessions: Concessions) -> Way:
     """PostgreSQL's own port at the private address."""
-    timeouts = equipment.timeouts
     host = private_host(trace, target, equipment)
     token = _login_token(trace, target, equipment)
-    addresses = dns.resolve(trace, host, timeouts.dns_s)
-    plain = tcp.connect(trace, addresses, target.port, timeouts.tcp_s)
+    context = equipment.private_context
+    if context is not None and not concessions.one_curve:  # never down to no TLS at all
+        context = equipment.any_curve_context or context
+    return Way(path=Path.PRIVATE_IP, host=host, context=context, login_token=token)
+
+
+def _find_socket(trace: Trace, target: Target, equipment: Equipment, _concessions: Concessions) -> Way:
+    """The Unix socket of Cloud Run's built-in proxy."""
+    return Way(path=Path.SOCKET, login_token=_login_token(trace, target, equipment))
+
+
+_FINDERS = {
+    Path.CONNECTOR: _find_connector,
+    Path.PRIVATE_IP: _find_private,
+    Path.SOCKET: _find_socket,
+}
+
+
+@contextlib.contextmanager
+def session(
+    trace: Trace,
+    way: Way,
+    target: Target,
+    equipment: Equipment,
+    concessions: Concessions,
+    purpose: Purpose,
+    *,
+    database: str = "",
+) -> Iterator["Session"]:
+    """A logged-in session over a way, in autocommit; ``database``: another one than the target's."""
+    from probe.dial.login import login
+
+    plain = _connect(trace, way, target, equipment)
     try:
-        stream: AnyStream = plain
-        context = equipment.private_context
-        if context is not None and not concessions.one_curve:  # never down to no TLS at all
-            context = equipment.any_curve_context or context
-        if context is None:
-            trace.skip(Stage.TLS, SkipReason.SWITCHED_OFF)
-        else:
-            stream = tls.upgrade(trace, plain, context, host, timeouts.tls_s)
-        _log_in_and_query(trace, stream, _Way(target, equipment, concessions, token), local=False)
+        stream = _secure(trace, plain, way, target, equipment, concessions)
+        user = target.user.removesuffix(".gserviceaccount.com") if target.iam_auth else target.user
+        opened = login(
+            trace,
+            stream,
+            user=user,
+            password=way.login_token or equipment.password or "",
+            database=database or target.database,
+            application_name=f"probe/{equipment.run_id}",
+            parameters=start_parameters(purpose, local=way.local, known=concessions.parameters),
+            budget_s=equipment.timeouts.login_s,
+        )
+        with opened:
+            yield opened
     finally:
         plain.close()
 
 
-def socket(trace: Trace, target: Target, equipment: Equipment, concessions: Concessions = FULL) -> None:
-    """The Unix socket of Cloud Run's built-in proxy."""
-    token = _login_token(trace, target, equipment)
-    path = f"{target.socket_dir}/{target.instance}/.s.PGSQL.{target.port}"
-    stream = tcp.connect_unix(trace, path, equipment.timeouts.tcp_s)
-    try:
-        _log_in_and_query(trace, stream, _Way(target, equipment, concessions, token), local=True)
-    finally:
-        stream.close()
+def _connect(trace: Trace, way: Way, target: Target, equipment: Equipment) -> Stream:
+    timeouts = equipment.timeouts
+    if way.path is Path.SOCKET:
+        path = f"{target.socket_dir}/{target.instance}/.s.PGSQL.{target.port}"
+        return tcp.connect_unix(trace, path, timeouts.tcp_s)
+    addresses = dns.resolve(trace, way.host, timeouts.dns_s)
+    port = SERVER_PROXY_PORT if way.path is Path.CONNECTOR else target.port
+    return tcp.connect(trace, addresses, port, timeouts.tcp_s)
 
 
-PATHS = {Path.CONNECTOR: connector, Path.PRIVATE_IP: private_ip, Path.SOCKET: socket}
+def _secure(
+    trace: Trace,
+    plain: Stream,
+    way: Way,
+    target: Target,
+    equipment: Equipment,
+    concessions: Concessions,
+) -> AnyStream:
+    """The stream that the login goes over: stages ``tls`` and ``proxy``, as far as the path has them."""
+    timeouts = equipment.timeouts
+    if way.path is Path.SOCKET:
+        return plain
+    if way.context is None:
+        trace.skip(Stage.TLS, SkipReason.SWITCHED_OFF)
+        return plain
+    if way.path is Path.PRIVATE_IP:
+        return tls.upgrade(trace, plain, way.context, way.host, timeouts.tls_s)
+    secure = tls.handshake(trace, plain, way.context, way.host, timeouts.tls_s)
+    if target.proxy_check == "off" or not concessions.ssl_request:
+        trace.skip(Stage.PROXY, SkipReason.SWITCHED_OFF)
+    else:
+        tls.ask_proxy(trace, secure, timeouts.proxy_s)
+    return secure
+
 
 STAGES = {
     Path.CONNECTOR: tuple(Stage),
@@ -173,43 +251,3 @@ def _connector_context(settings: ConnectSettings, certificate_pem: str, key: Key
     except (ssl.SSLError, ValueError, TypeError) as error:  # TypeError: text that is not ASCII
         message = f"the Admin API's certificates cannot be used: {error}"
         raise stage_failure(Failure.MALFORMED, message, cause=error) from error
-
-
-def _log_in_and_query(trace: Trace, stream: AnyStream, way: _Way, *, local: bool) -> None:
-    from probe.dial.login import login
-
-    target, equipment = way.target, way.equipment
-    user = target.user.removesuffix(".gserviceaccount.com") if target.iam_auth else target.user
-    session = login(
-        trace,
-        stream,
-        user=user,
-        password=way.login_token or equipment.password or "",
-        database=target.database,
-        application_name=f"probe/{equipment.run_id}",
-        parameters=start_parameters(equipment, local=local) if way.concessions.start_parameters else {},
-        budget_s=equipment.timeouts.login_s,
-    )
-    with session:
-        session.query(trace, equipment.timeouts.query_s)
-        trace.finish()
-
-
-def start_parameters(equipment: Equipment, *, local: bool) -> dict[str, str]:
-    """What makes the server let go of this connection should the probe die: sent with the start-up packet.
-
-    Behind a proxy PostgreSQL sees a local peer, where the ``tcp_*`` parameters do nothing.
-    """
-    statement_ms = str(round(equipment.timeouts.query_s * 1000))
-    parameters = {
-        "statement_timeout": statement_ms,
-        "idle_session_timeout": str(round(equipment.timeouts.connection_s * 1000)),
-        "client_connection_check_interval": "1000",
-    }
-    if not local:
-        parameters |= {
-            "tcp_keepalives_idle": "5",
-            "tcp_keepalives_interval": "2",
-            "tcp_keepalives_count": "3",
-        }
-    return parameters

@@ -15,7 +15,8 @@ from probe.dial import keys, paths, tls
 from probe.dial.admin_api import AdminApi, ConnectSettings, InstanceName
 from probe.dial.clock import Trace
 from probe.dial.credentials import Identity
-from probe.dial.paths import PATHS, STAGES, Concessions, Equipment
+from probe.dial.parameters import Known
+from probe.dial.paths import STAGES, Concessions, Equipment
 from probe.model.facts import LoginFacts
 from probe.model.observation import StageRecord
 from probe.model.target import Target, Timeouts
@@ -100,7 +101,7 @@ def dialled(
 ) -> tuple[StageRecord, ...]:
     attempt = trace(by.timeouts.connection_s)
     begun_ns = time.monotonic_ns()
-    PATHS[path](attempt, to, by, concessions)
+    paths.query(attempt, path, to, by, concessions)
     taken_s = (time.monotonic_ns() - begun_ns) / 1e9
     records = attempt.records()
     assert sum(record.span.duration_s for record in records if record.span) == pytest.approx(
@@ -116,7 +117,7 @@ def outcomes(records: tuple[StageRecord, ...]) -> dict[Stage, Outcome | SkipReas
 
 def where_it_failed(path: Path, to: Target, by: Equipment, **more: Any) -> tuple[Stage, Failure]:
     attempt = trace(by.timeouts.connection_s)
-    failure = failure_of(lambda: PATHS[path](attempt, to, by, **more))
+    failure = failure_of(lambda: paths.query(attempt, path, to, by, **more))
     return attempt.records()[-1].stage, failure
 
 
@@ -334,16 +335,6 @@ def test_the_server_lets_go_of_a_session_whose_probe_has_died(identity: Identity
     assert not [name for name in parameters if name.startswith(b"tcp_")]
 
 
-def test_keep_alives_are_asked_for_where_postgresql_sees_the_client_itself(identity: Identity) -> None:
-    by = equipment(identity, "http://127.0.0.1:9")
-    remote, local = paths.start_parameters(by, local=False), paths.start_parameters(by, local=True)
-    assert set(remote) - set(local) == {
-        "tcp_keepalives_idle",
-        "tcp_keepalives_interval",
-        "tcp_keepalives_count",
-    }
-
-
 @pytest.mark.parametrize(
     ("proxy_check", "concessions"), [("off", paths.FULL), ("auto", Concessions(ssl_request=False))]
 )
@@ -357,11 +348,14 @@ def test_the_ssl_request_is_left_out_where_it_is_switched_off_or_conceded(
     assert struct.unpack("!i", heard[0][4:8]) == (196608,)
 
 
-def test_the_start_parameters_are_left_out_once_conceded(identity: Identity) -> None:
+@pytest.mark.parametrize(("known", "left"), [(Known.OLD, {b"statement_timeout"}), (Known.NONE, set[bytes]())])
+def test_the_start_parameters_are_left_out_once_conceded(
+    identity: Identity, known: Known, left: set[bytes]
+) -> None:
     heard: list[bytes] = []
     with server_proxy(postgres(heard, b"N", LOGGED_IN, ONE_ROW), identity) as by:
-        dialled(Path.CONNECTOR, target(), by, Concessions(start_parameters=False))
-    assert set(start_up(heard[1])) == {b"user", b"database", b"application_name"}
+        dialled(Path.CONNECTOR, target(), by, Concessions(parameters=known))
+    assert set(start_up(heard[1])) == {b"user", b"database", b"application_name"} | left
 
 
 @pytest.mark.parametrize("made", [True, False])
@@ -380,7 +374,7 @@ def test_off_the_connector_path_an_iam_login_asks_for_a_token_first(identity: Id
     to = target(iam_auth=True, private_ip="127.0.0.1", port=9, socket_dir="/nonexistent")
     by = equipment(identity, "http://127.0.0.1:9")
     attempt = trace()
-    failure_of(lambda: PATHS[path](attempt, to, by))
+    failure_of(lambda: paths.query(attempt, path, to, by))
     assert attempt.records()[0].stage is Stage.ADMIN_API
 
 
@@ -424,7 +418,7 @@ def test_every_stage_shares_the_connections_budget(identity: Identity) -> None:
         )
         attempt = trace(budget_s=0.15)
         begun = time.monotonic()
-        failure = failure_of(paths.private_ip, attempt, target(private_ip=host, port=port), by)
+        failure = failure_of(paths.query, attempt, Path.PRIVATE_IP, target(private_ip=host, port=port), by)
         assert (failure, attempt.records()[-1].stage) == (Failure.TIMEOUT, Stage.TLS)
         assert time.monotonic() - begun < 0.25
 
