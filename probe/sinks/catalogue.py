@@ -1,62 +1,14 @@
 """The catalogue of metrics: every type, unit and label that the probe writes to Cloud Monitoring."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal
 
-PREFIX = "custom.googleapis.com/probe/"
+from probe.sinks.application_metrics import APPLICATION_METRICS
+from probe.sinks.metric import Metric, labels
 
-ValueType = Literal["INT64", "DOUBLE", "BOOL", "DISTRIBUTION"]
-
-DURATION_BOUNDS_S = (
-    *(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
-    # A lost SYN is sent again after 1, 3 and 7 s.
-    *(1.0, 2.0, 3.0, 5.0, 7.0),
-    # Where alerts and budgets lie.
-    *(10.0, 15.0, 20.0, 28.0, 33.25, 35.0, 45.0, 60.0, 75.0, 90.0, 120.0),
-)
-"""The bounds of the buckets of every distribution of durations, in seconds."""
-
-LABELS: Mapping[str, str] = {
-    "profile": "Which set of checks ran; alerts read `scheduled` only.",
-    "target": "The name of the target or private endpoint in the settings.",
-    "path": "The way to the database: connector, private_ip, socket.",
-    "stage": "The step on the way: admin_api, certificate, dns, tcp, tls, proxy, login, query.",
-    "failure": "Why the stage failed.",
-    "cause": "What the finding names as the cause.",
-    "category": "The kind of failure that the cause belongs to.",
-    "severity": "critical, warning, info.",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """One metric type."""
-
-    name: str
-    kind: Literal["GAUGE"] = "GAUGE"
-    value_type: ValueType
-    unit: str
-    """UCUM."""
-    labels: Mapping[str, str]
-    """Label -> description."""
-    description: str
-
-    @property
-    def type(self) -> str:
-        """The name under which Cloud Monitoring keeps it."""
-        return PREFIX + self.name
-
-
-def _labels(*names: str) -> Mapping[str, str]:
-    """The named labels and ``profile``, which every metric has."""
-    return {name: LABELS[name] for name in (*names, "profile")}
-
-
-_ENDPOINT = _labels("target")
-_PATH = _labels("target", "path")
-_STAGE = _labels("target", "path", "stage")
-_RUN = _labels()
+_ENDPOINT = labels("target")
+_PATH = labels("target", "path")
+_STAGE = labels("target", "path", "stage")
+_RUN = labels()
 
 METRICS: tuple[Metric, ...] = (
     Metric(
@@ -133,7 +85,7 @@ METRICS: tuple[Metric, ...] = (
         name="stage_failures",
         value_type="INT64",
         unit="1",
-        labels=_labels("target", "path", "stage", "failure"),
+        labels=labels("target", "path", "stage", "failure"),
         description="How often a stage failed in this way; written only where it did.",
     ),
     Metric(
@@ -175,7 +127,7 @@ METRICS: tuple[Metric, ...] = (
         name="findings",
         value_type="INT64",
         unit="1",
-        labels=_labels("cause", "category", "severity", "target"),
+        labels=labels("cause", "category", "severity", "target"),
         description="1 for each finding of the run; written only where there is one.",
     ),
     Metric(
@@ -192,6 +144,7 @@ METRICS: tuple[Metric, ...] = (
         labels=_RUN,
         description="The run, from its first check to its verdict.",
     ),
+    *APPLICATION_METRICS,
 )
 
 BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
@@ -206,8 +159,8 @@ def _lines() -> Iterator[str]:
     yield "| metric | kind | type | unit | labels | meaning |"
     yield "|---|---|---|---|---|---|"
     for metric in METRICS:
-        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        named = ", ".join(f"`{label}`" for label in metric.labels)
         yield (
             f"| `{metric.type}` | {metric.kind} | {metric.value_type} | `{metric.unit}` "
-            f"| {labels} | {metric.description} |"
+            f"| {named} | {metric.description} |"
         )

@@ -9,11 +9,13 @@ from probe.model.facts import ErrorFacts
 from probe.model.observation import Delivery
 from probe.model.report import RunIdentity
 from probe.model.words import Failure
-from probe.sinks.catalogue import BY_NAME, DURATION_BOUNDS_S
+from probe.sinks.catalogue import BY_NAME
 from probe.sinks.descriptors import apply_descriptors
+from probe.sinks.metric import DURATION_BOUNDS_S
 from probe.sinks.monitoring_bounds import CallFailed, Deadline, deadline_after, told
 from probe.sinks.monitoring_calls import Channel, call, connected
-from probe.sinks.points import Distribution, Series, series
+from probe.sinks.point import Distribution, Series
+from probe.sinks.points import series
 
 __all__ = ["apply_descriptors", "series", "write"]
 

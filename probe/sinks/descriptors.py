@@ -6,7 +6,8 @@ from typing import Any
 
 from probe.model.facts import ErrorFacts
 from probe.model.words import Failure
-from probe.sinks.catalogue import METRICS, PREFIX, Metric
+from probe.sinks.catalogue import METRICS
+from probe.sinks.metric import PREFIX, Metric
 from probe.sinks.monitoring_bounds import CallFailed, Deadline, deadline_after, told
 from probe.sinks.monitoring_calls import Channel, call, connected
 

@@ -3,13 +3,17 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import TextIO
 
 from probe.model.observation import Observation
+from probe.model.rehearsal import Rehearsal
 from probe.model.report import Finding, Report
 from probe.model.words import Outcome, Severity, Verdict
 from probe.sinks import document
 from probe.sinks._structlog import structlog
+from probe.sinks.figures import rehearsals
+from probe.sinks.results import rehearsal
+from probe.sinks.rounded import Json
 from probe.sinks.text import bounded, printable
 
 LARGEST_RECORD_BYTES = 100_000
@@ -28,8 +32,6 @@ _SEVERITIES: Mapping[Severity | Verdict, str] = {
     Verdict.INCONCLUSIVE: "WARNING",
     Verdict.HEALTHY: "INFO",
 }
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,14 +111,22 @@ def _finding(item: Finding, common: Mapping[str, str]) -> Record:
 
 def _observation(item: Observation, common: Mapping[str, str]) -> Record:
     where = f"{item.target} over {item.path}" if item.path else item.target
-    stage = f" at {item.failed_stage.stage}" if item.failed_stage else ""
-    said = f"{item.check} of {where}, attempt {item.attempt}: {item.outcome}{stage}"
+    place = _place(item)
+    at = f" at {place}" if place else ""
+    said = f"{item.check} of {where}, attempt {item.attempt}: {item.outcome}{at}"
     return Record(
         severity="WARNING",
         message=printable(f"{said} ({item.failure})" if item.failure else said),
         labels=_of(common, kind="observation", check=item.check, target=item.target, path=item.path),
         fields={"observation": document.observation(item)},
     )
+
+
+def _place(item: Observation) -> str:
+    """The stage or phase that ended it; empty: none did."""
+    if isinstance(item.result, Rehearsal):
+        return item.result.ended_by.name if item.result.ended_by else ""
+    return item.failed_stage.stage if item.failed_stage else ""
 
 
 def _undelivered(points: Sequence[Mapping[str, object]], common: Mapping[str, str]) -> Iterator[Record]:
@@ -145,13 +155,29 @@ def _parts(points: Iterable[Mapping[str, object]]) -> Iterator[list[Mapping[str,
 
 
 def _verdict(report: Report, common: Mapping[str, str]) -> Record:
-    whole = document.document(report)
     causes = [item.cause for item in report.findings if item.consequence_of is None]
     counts = {"observations": len(report.observations), "findings": len(report.findings)}
-    fields = {key: whole[key] for key in ("schema", "verdict", "run", "metrics")}
+    more = {
+        "startup": [_startup(item, result) for item, result in rehearsals(report.observations)],
+        "chain": [document.link(item) for item in report.chain],
+    }
     return Record(
         severity=_SEVERITIES[report.verdict],
         message=printable(f"{report.verdict}: {report.headline}"),
         labels=_of(common, kind="verdict", verdict=report.verdict),
-        fields=fields | {"causes": causes, "counts": counts},
+        fields=document.head(report)
+        | {"causes": causes, "counts": counts}
+        | {key: value for key, value in more.items() if value},
     )
+
+
+def _startup(item: Observation, result: Rehearsal) -> Json:
+    """The phases of one rehearsal in short."""
+    said = rehearsal(result)
+    short = ("name", "outcome", "duration_s", "budget_s", "share", "failure")
+    return {
+        "observation": item.id,
+        "target": item.target,
+        **{key: said[key] for key in ("exit_code", "ended_by", "total_s", "overloaded")},
+        "phases": [{key: phase[key] for key in short} for phase in said["phases"]],
+    }

@@ -1,6 +1,8 @@
 """What the probe is doing now, on a terminal; on anything else nothing at all."""
 
 import time
+from collections import deque
+from collections.abc import Sequence
 from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 _Key = tuple[Check, str, Path | None]
 REFRESHES_PER_SECOND = 8
 LONGEST_NAME = 60
+MOST_HEIGHTS = 12
+"""Steps of a ramp that are shown: those between two redrawings are seen in the next one."""
 
 
 class Progress:
@@ -30,6 +34,8 @@ class Progress:
         self._lock = Lock()
         self._running: dict[_Key, tuple[int, Stage, float]] = {}
         self._counts: dict[_Key, tuple[int, int]] = {}
+        self._phases: dict[str, tuple[str, float]] = {}
+        self._ramps: dict[tuple[Check, str], tuple[deque[int], int | None]] = {}
         self._pause_ends_s = 0.0
 
     def __enter__(self) -> Self:
@@ -61,6 +67,22 @@ class Progress:
             failed += observation.outcome in (Outcome.FAILED, Outcome.CRASHED)
             self._counts[key] = passed, failed
             self._running.pop(key, None)
+            self._ramps.pop((observation.check, observation.target), None)
+            if observation.check is Check.STARTUP:
+                self._phases.pop(observation.target, None)
+
+    def phase_started(self, target: str, phase: str) -> None:
+        """The rehearsed start-up has come to this phase."""
+        with self._lock:
+            self._phases[target] = phase, time.monotonic()
+
+    def ramp_stepped(self, check: Check, target: str, held: int, free: int | None) -> None:
+        """A ramp holds so many connections now, and leaves so many slots to others."""
+        # Nothing is drawn here: a terminal that has been stopped must not hold up who holds connections.
+        with self._lock:
+            heights, _ = self._ramps.get((check, target), (deque[int](maxlen=MOST_HEIGHTS), None))
+            heights.append(held)
+            self._ramps[check, target] = heights, free
 
     def pausing(self, seconds: float) -> None:
         """Nothing happens for so long; then a ``down`` is measured once more."""
@@ -91,6 +113,8 @@ class Progress:
         with self._lock:
             keys = list(dict.fromkeys((*self._counts, *self._running)))
             lines = [(_name(key), self._state(key)) for key in keys]
+            lines += [(_name((Check.STARTUP, of, None)), _phase(*now)) for of, now in self._phases.items()]
+            lines += [(_name((*key, None)), _heights(*now)) for key, now in self._ramps.items()]
             pause_s = self._pause_ends_s - time.monotonic()
         cells = max((len(name) for name, _ in lines), default=0)
         shown = [f"{name:<{cells}}  {state}" for name, state in lines]
@@ -105,6 +129,18 @@ class Progress:
             return counts
         attempt, stage, since_s = self._running[key]
         return f"#{attempt} {stage} {time.monotonic() - since_s:.1f} s, {counts}"
+
+
+def _phase(phase: str, since_s: float) -> str:
+    return f"{printable(phase, LONGEST_NAME)} {time.monotonic() - since_s:.1f} s"
+
+
+def _heights(heights: Sequence[int], free: int | None) -> str:
+    """The newest first: where a line is too long its end is cut off."""
+    newest, *earlier = reversed(heights)
+    left = "" if free is None else f", {free} free"
+    before = f"; before {', '.join(map(str, earlier))}" if earlier else ""
+    return f"held {newest}{left}{before}"
 
 
 def _name(key: _Key) -> str:

@@ -11,7 +11,9 @@ from rich.text import Text
 from probe.model.observation import Observation
 from probe.model.report import Finding, Report
 from probe.model.words import Check, Outcome, Severity, Verdict
+from probe.sinks.ramp import POOLS, pools
 from probe.sinks.routes import routes
+from probe.sinks.startup import startups
 from probe.sinks.text import printable
 from probe.sinks.waterfall import representatives, waterfall
 from probe.sinks.wording import (
@@ -79,6 +81,9 @@ def _lines(report: Report, width: int, glyphs: Glyphs) -> Iterator[Line]:
     yield from _answer(report)
     yield from _section("Findings", _findings(report.findings))
     yield from _section("Where the time went", _waterfalls(report.observations, width, glyphs))
+    yield from _section("Start-up rehearsal", startups(report, width, glyphs))
+    for check in POOLS:
+        yield from _section(check.capitalize(), pools(report.observations, check, width, glyphs))
     yield from _section("Routes", routes(report.observations, glyphs))
     yield Text()
     yield _metrics(report)

@@ -6,6 +6,8 @@ from typing import Any
 LONGEST_CHARACTERS = 2000
 LARGEST_TABLE = 60
 """No record of ours has more keys; a table of more is one of names."""
+LONGEST_KEY = 100
+"""No key of ours is longer; a longer one is a name that somebody else chose."""
 
 
 def printable(text: str, longest: int = LONGEST_CHARACTERS) -> str:
@@ -21,12 +23,13 @@ def _escape(letter: str) -> str:
 
 
 def bounded(value: Any, longest: int) -> Any:
-    """The same structure with no text or list longer than ``longest``, and no table much larger."""
+    """The same structure with no text or list longer than ``longest``, and no table or key much larger."""
     if isinstance(value, str):
         return value if len(value) <= longest else f"{value[:longest]}... ({len(value)} characters)"
     if isinstance(value, dict):
         most = max(longest, LARGEST_TABLE)
-        return {key: bounded(item, longest) for key, item in islice(value.items(), most)}
+        longest_key = max(longest, LONGEST_KEY)
+        return {key[:longest_key]: bounded(item, longest) for key, item in islice(value.items(), most)}
     if isinstance(value, list):
         left_out = [f"... ({len(value)} in all)"] if len(value) > longest else []
         return [bounded(item, longest) for item in value[:longest]] + left_out

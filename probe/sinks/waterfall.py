@@ -6,16 +6,14 @@ from itertools import groupby
 from rich.text import Text
 
 from probe.model.observation import Observation, StageRecord
-from probe.model.span import Span
 from probe.model.words import Check, Failure, Outcome, Path, SkipReason
-from probe.sinks.text import printable
-from probe.sinks.wording import Glyphs, Line, figure, indented, said
+from probe.sinks.bars import stretch
+from probe.sinks.wording import Glyphs, Line, figure, indented, said, told
 
 NAME_CELLS = 12
 FIGURE_CELLS = 9
 NOTE_CELLS = 27
 LEAST_BAR_CELLS = 10
-LONGEST_ERROR = 300
 NOT_REACHED = frozenset({SkipReason.EARLIER_STAGE_FAILED})
 
 
@@ -55,7 +53,7 @@ def _stage(stage: StageRecord, item: Observation, width: int, glyphs: Glyphs) ->
     mark, sign = (glyphs.failed, glyphs.failed_bar) if failed else (" ", glyphs.bar)
     line = Text.assemble(
         (f"  {mark} {stage.stage:<{NAME_CELLS}}", "bold red" if failed else ""),
-        (_bar(stage.span, item.span, bar_cells, sign), "red" if failed else "green"),
+        (stretch(stage.span, item.span, bar_cells, sign), "red" if failed else "green"),
         f" {figure(stage.span.duration_s):>{FIGURE_CELLS}}",
     )
     yield from _noted(line, _note(stage), width)
@@ -64,16 +62,7 @@ def _stage(stage: StageRecord, item: Observation, width: int, glyphs: Glyphs) ->
 
 def _error(stage: StageRecord) -> Iterator[Line]:
     if stage.error is not None:
-        text = printable(f"{stage.error.type}: {stage.error.message}", LONGEST_ERROR)
-        yield indented(Text(text, style="dim"), 6)
-
-
-def _bar(part: Span, whole: Span, cells: int, sign: str) -> str:
-    whole_s = whole.duration_s or 1.0
-    start = round((part.started_s - whole.started_s) / whole_s * cells)
-    start = min(max(start, 0), cells - 1)
-    length = min(max(round(part.duration_s / whole_s * cells), 1), cells - start)
-    return (" " * start + sign * length).ljust(cells)
+        yield indented(Text(told(stage.error), style="dim"), 6)
 
 
 def _note(stage: StageRecord) -> str:

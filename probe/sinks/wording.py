@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from rich.padding import Padding
 from rich.text import Text
 
+from probe.model.facts import ErrorFacts
 from probe.model.observation import Observation
 from probe.model.report import Finding
 from probe.model.words import Outcome
 from probe.sinks.text import printable
 
 LONGEST_ERROR = 200
+LONGEST_TOLD = 300
 
 Line = Text | Padding
 
@@ -21,12 +23,14 @@ class Glyphs:
 
     bar: str
     failed_bar: str
+    rest: str
+    """What is left of a budget, or free."""
     failed: str
     passed: str
 
 
-UNICODE = Glyphs(bar="█", failed_bar="▒", failed="✗", passed="✓")
-ASCII = Glyphs(bar="=", failed_bar="#", failed="x", passed="+")
+UNICODE = Glyphs(bar="█", failed_bar="▒", rest="·", failed="✗", passed="✓")
+ASCII = Glyphs(bar="=", failed_bar="#", rest=".", failed="x", passed="+")
 
 
 def indented(text: Text, cells: int) -> Line:
@@ -45,6 +49,11 @@ def figure(seconds: float) -> str:
 def said(word: str) -> str:
     """A word of a closed vocabulary, as a person says it."""
     return word.replace("_", " ")
+
+
+def told(error: ErrorFacts | None) -> str:
+    """What went wrong, in the words of whoever said it; empty: nothing."""
+    return printable(f"{error.type}: {error.message}", LONGEST_TOLD) if error else ""
 
 
 def where(item: Finding | Observation) -> str:

@@ -4,8 +4,9 @@ from itertools import pairwise
 import pytest
 
 from probe.sandbox.monitoring_rules import descriptor_violation
-from probe.sinks.catalogue import DURATION_BOUNDS_S, METRICS, PREFIX, Metric, markdown_table
+from probe.sinks.catalogue import METRICS, markdown_table
 from probe.sinks.descriptors import descriptor
+from probe.sinks.metric import DURATION_BOUNDS_S, PREFIX, Metric
 
 BY_NAME = pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
 

@@ -25,7 +25,7 @@ from probe.sinks.catalogue import METRICS
 from probe.sinks.cloud_monitoring import apply_descriptors, series, write
 from probe.sinks.monitoring_bounds import CallFailed, deadline_after
 from probe.sinks.monitoring_calls import call, connected
-from probe.sinks.points import Series, distribution
+from probe.sinks.point import Series, distribution
 
 HOST = "127.9.4.1"
 IDENTITY = RunIdentity(id="r", started_at="2026-01-01T00:00:00Z", profile="scheduled", checks=(), job="job-1")
@@ -318,7 +318,7 @@ WRITE_WITH_DEFAULT_CREDENTIALS = """
 import json, sys, time
 from probe.model.report import RunIdentity
 from probe.sinks.cloud_monitoring import write
-from probe.sinks.points import Series
+from probe.sinks.point import Series
 import google.auth, google.auth.transport.requests, grpc
 identity = RunIdentity(id="r", started_at="", profile="p", checks=())
 started = time.monotonic()

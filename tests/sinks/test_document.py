@@ -7,24 +7,48 @@ import jsonschema
 import pytest
 
 import probe.sinks
+from probe.model.application import Application
 from probe.model.cause import Cause
 from probe.model.facts import ErrorFacts, StageFacts
-from probe.model.report import Report
-from probe.model.target import Application
+from probe.model.ramp import Acquisition, Canary, Headroom, Limits, Ramp, RampStep
+from probe.model.rehearsal import PhaseRecord, Rehearsal, Step
+from probe.model.report import ChainLink, Report
 from probe.model.words import (
+    AcquisitionOutcome,
     Category,
     Check,
     Failure,
     Layer,
+    Link,
+    LinkState,
     Outcome,
     Path,
+    PhaseKind,
+    PhaseOutcome,
+    Saturation,
     Severity,
     SkipReason,
     Stage,
+    StopReason,
     Verdict,
 )
 from probe.sinks.document import SCHEMA, document, render
-from tests.factories import blackhole, connection, finding, healthy, report, several_findings, skipped
+from tests.factories import (
+    acquisition,
+    blackhole,
+    broken_off,
+    connection,
+    finding,
+    healthy,
+    pool,
+    ramp,
+    rehearsal,
+    rehearsed,
+    report,
+    several_findings,
+    skipped,
+    startup,
+)
 
 DESCRIPTION = json.loads((File(probe.sinks.__file__).parent / "report.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(DESCRIPTION)
@@ -36,7 +60,23 @@ def crashed() -> Report:
     return report([item], verdict=Verdict.INCONCLUSIVE)
 
 
-@pytest.mark.parametrize("make", [healthy, blackhole, several_findings, crashed, report])
+def never_begun() -> Report:
+    """What there is where nearly nothing was learned."""
+    empty = Ramp(saturation=Saturation.FULL, wanted=25, workers=35, keep_free=5)
+    return report([startup(Rehearsal(phases=())), pool(empty)])
+
+
+def refused() -> Report:
+    error = ErrorFacts(type="DatabaseError", message="too many clients", sqlstate="53300")
+    wish = acquisition(1, AcquisitionOutcome.REFUSED, failure=Failure.SLOTS_EXHAUSTED, error=error)
+    filled = ramp(acquisitions=(wish,), stopped=StopReason.REFUSED, error=error)
+    return report([pool(filled), startup(rehearsal(PhaseKind.CACHE, Failure.REFUSED, 0.01, error))])
+
+
+REPORTS = [healthy, blackhole, several_findings, crashed, report, rehearsed, broken_off, never_begun, refused]
+
+
+@pytest.mark.parametrize("make", REPORTS)
 def test_every_report_fits_its_schema(make: Any) -> None:
     VALIDATOR.validate(json.loads(render(make())))
 
@@ -58,13 +98,21 @@ def test_the_schema_is_a_schema() -> None:
         ("category", Category),
         ("layer", Layer),
         ("cause", Cause),
+        ("phase_kind", PhaseKind),
+        ("phase_outcome", PhaseOutcome),
+        ("saturation", Saturation),
+        ("acquisition_outcome", AcquisitionOutcome),
+        ("link", Link),
+        ("link_state", LinkState),
     ],
 )
 def test_the_schema_knows_exactly_the_words_of_the_model(name: str, words: Any) -> None:
     assert DESCRIPTION["$defs"][name]["enum"] == [word.value for word in words]
 
 
-@pytest.mark.parametrize(("name", "words"), [("path", Path), ("failure", Failure)])
+@pytest.mark.parametrize(
+    ("name", "words"), [("path", Path), ("failure", Failure), ("stop_reason", StopReason)]
+)
 def test_the_schema_allows_null_where_there_may_be_none(name: str, words: Any) -> None:
     assert DESCRIPTION["$defs"][name]["enum"] == [*(word.value for word in words), None]
 
@@ -79,6 +127,38 @@ def test_the_schema_knows_exactly_the_facts_of_the_model() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "record", "renamed", "derived"),
+    [
+        ("rehearsal", Rehearsal, {}, {"exit_code", "total_s", "ended_by"}),
+        ("phase", PhaseRecord, {"span": ("started_s", "duration_s")}, {"share"}),
+        ("phase_step", Step, {"span": ("started_s", "duration_s")}, set()),
+        ("ramp", Ramp, {}, {"waits", "connects"}),
+        ("limits", Limits, {}, {"usable"}),
+        ("headroom", Headroom, {}, {"free"}),
+        ("ramp_step", RampStep, {"at_ns": ("at_s",)}, set()),
+        (
+            "acquisition",
+            Acquisition,
+            {
+                "intended_ns": ("intended_s",),
+                "started_ns": ("started_s",),
+                "finished_ns": ("finished_s",),
+            },
+            {"wait_s", "start_delay_s"},
+        ),
+        ("canary", Canary, {"span": ("started_s", "duration_s")}, set()),
+        ("chain_link", ChainLink, {}, set()),
+    ],
+)
+def test_the_schema_knows_every_field_of_a_record_and_what_follows_from_it(
+    name: str, record: Any, renamed: dict[str, tuple[str, ...]], derived: set[str]
+) -> None:
+    described = DESCRIPTION["$defs"][name]
+    written = {key for item in fields(record) for key in renamed.get(item.name, (item.name,))}
+    assert set(described["properties"]) == set(described["required"]) == written | derived
+
+
 def test_the_schema_refuses_what_it_does_not_know() -> None:
     strange = document(healthy())
     strange["observations"][0]["surprise"] = 1
@@ -87,7 +167,7 @@ def test_the_schema_refuses_what_it_does_not_know() -> None:
 
 def test_the_document_has_the_promised_parts() -> None:
     whole = document(several_findings())
-    assert list(whole) == ["schema", "run", "verdict", "metrics", "observations", "findings"]
+    assert list(whole) == ["schema", "run", "verdict", "metrics", "observations", "findings", "chain"]
     assert whole["metrics"] == {"written": 0, "dropped": 124}
     assert whole["run"]["targets"] == {"staging-db": "down"}
     assert whole["run"]["interrupted"] is True
@@ -140,6 +220,86 @@ def test_an_observation_says_of_itself_what_no_stage_says() -> None:
     assert facts["o1"] == {"confirmation": False, "start_delay_s": 0.0, "endpoint": "10.20.1.3:3307"}
     assert facts["o3"]["confirmation"] is True
     assert facts["o4"]["skip_reason"] == "repeated_failure"
+
+
+def _facts(whole: dict[str, Any], check: Check) -> Any:
+    return next(item["facts"] for item in whole["observations"] if item["check"] == check)
+
+
+def test_a_rehearsal_says_which_phase_ended_it_and_what_that_leaves() -> None:
+    said = _facts(document(broken_off()), Check.STARTUP)["rehearsal"]
+    assert (said["exit_code"], said["ended_by"]) == (3, "phase_3_database")
+    assert said["total_s"] == pytest.approx(75.4112)
+    assert [phase["outcome"] for phase in said["phases"]] == [
+        "completed",
+        "completed",
+        "timed_out",
+        "skipped",
+        "blocked",
+        "skipped",
+        "blocked",
+    ]
+    database, cache = said["phases"][2:4]
+    assert (database["started_s"], database["duration_s"]) == (1.3112, 75.0)
+    assert database["share"] == pytest.approx(75 / 90, abs=1e-6)
+    assert database["steps"] == [
+        {
+            "name": "connect",
+            "started_s": 1.3112,
+            "duration_s": 75.0,
+            "budget_s": 75.0,
+            "failure": "timeout",
+            "finished": True,
+        }
+    ]
+    assert database["error"]["type"] == "sqlalchemy.exc.TimeoutError"
+    assert (cache["started_s"], cache["share"], cache["skip_reason"]) == (None, None, "not_configured")
+
+
+def test_the_failure_chain_stands_link_by_link() -> None:
+    chain = document(broken_off())["chain"]
+    assert [item["link"] for item in chain] == [link.value for link in Link]
+    assert chain[1] == {
+        "link": "connection_delay",
+        "state": "seen",
+        "said": "connecting took 75.0 s, above 35 s",
+        "evidence": ["startup/staging-db/connector/1"],
+    }
+    assert document(healthy())["chain"] == []
+
+
+def test_a_ramp_keeps_every_raw_point() -> None:
+    said = _facts(document(rehearsed()), Check.POOL)["ramp"]
+    assert len(said["acquisitions"]) == 35
+    assert said["acquisitions"][0] == {
+        "worker": 0,
+        "step": 1,
+        "intended_s": 1.1,
+        "started_s": 1.1,
+        "finished_s": 1.112,
+        "wait_s": 0.012,
+        "start_delay_s": 0.0,
+        "outcome": "acquired",
+        "connect_s": 0.011,
+        "failure": None,
+        "error": None,
+    }
+    assert said["steps"][1] == {
+        "number": 2,
+        "at_s": 1.4,
+        "held": 6,
+        "free": 12,
+        "connect_median_s": 0.011,
+    }
+    assert (said["limits"]["usable"], said["before"]["free"]) == (22, 18)
+    assert said["crowd"] == {"netra-backend": 2, "psql": 1}
+    assert said["connects"] == {"n": 13, "median_s": 0.011, "max_s": 0.011}
+    assert said["waits"]["censored"] == said["waits"]["cut_off"] == 22
+
+
+def test_one_name_that_stands_twice_in_a_crowd_is_counted_together() -> None:
+    said = document(report([pool(ramp(crowd=(("", 4), ("a", 2), ("", 1))))]))
+    assert _facts(said, Check.POOL)["ramp"]["crowd"] == {"": 5, "a": 2}
 
 
 def test_times_have_six_decimals() -> None:

@@ -10,9 +10,23 @@ import pytest
 from probe.model.facts import ErrorFacts
 from probe.model.observation import Observation
 from probe.model.report import Report
-from probe.model.words import Failure, Outcome, Severity, Stage, Verdict
+from probe.model.words import AcquisitionOutcome, Failure, Outcome, PhaseKind, Severity, Stage, Verdict
 from probe.sinks import log
-from tests.factories import blackhole, connection, finding, healthy, report, several_findings
+from tests.factories import (
+    acquisition,
+    blackhole,
+    broken_off,
+    connection,
+    finding,
+    healthy,
+    pool,
+    ramp,
+    rehearsal,
+    rehearsed,
+    report,
+    several_findings,
+    startup,
+)
 
 LABELS = "logging.googleapis.com/labels"
 
@@ -117,6 +131,61 @@ def test_no_record_is_too_large_whatever_a_server_said() -> None:
     assert [line[LABELS]["kind"] for line in said] == ["finding", "observation", "verdict"]
     assert said[-1]["verdict"] == "healthy"
     assert said[1]["observation"]["stages"][6]["facts"]["error"]["message"].endswith("(5000000 characters)")
+
+
+def test_the_verdict_of_a_broken_start_up_has_its_phases_in_short_and_the_chain() -> None:
+    *_, attempt, verdict = lines(broken_off())
+    assert attempt["message"] == (
+        "startup of staging-db over connector, attempt 1: failed at phase_3_database (timeout)"
+    )
+    (short,) = verdict["startup"]
+    assert (short["exit_code"], short["ended_by"], short["target"]) == (3, "phase_3_database", "staging-db")
+    assert short["phases"][2] == {
+        "name": "phase_3_database",
+        "outcome": "timed_out",
+        "duration_s": 75.0,
+        "budget_s": 90.0,
+        "share": 0.833333,
+        "failure": "timeout",
+    }
+    assert [item["state"] for item in verdict["chain"]] == ["not_measured", *["seen"] * 4, "not_seen"]
+
+
+def test_without_a_start_up_the_verdict_speaks_of_none() -> None:
+    assert not {"startup", "chain"} & set(lines(healthy())[0])
+    assert [phase["outcome"] for phase in lines(rehearsed())[0]["startup"][0]["phases"]] == ["completed"] * 7
+
+
+def test_a_start_up_that_no_phase_ended_names_none() -> None:
+    item = startup(rehearsal(), outcome=Outcome.CRASHED)
+    assert lines(report([item]))[0]["message"] == "startup of staging-db over connector, attempt 1: crashed"
+
+
+def test_thirty_five_acquisitions_are_kept_whole() -> None:
+    error = ErrorFacts(type="sqlalchemy.exc.TimeoutError", message="QueuePool limit reached " * 4)
+    wishes = tuple(
+        acquisition(number, AcquisitionOutcome.TIMED_OUT, failure=Failure.TIMEOUT, error=error)
+        for number in range(35)
+    )
+    first, _ = lines(report([pool(ramp(acquisitions=wishes), outcome=Outcome.FAILED)]))
+    said = first["observation"]["facts"]["ramp"]
+    assert len(said["acquisitions"]) == 35
+    assert said["acquisitions"][34]["error"]["message"] == error.message
+
+
+def test_no_ramp_and_no_start_up_is_too_large_whatever_a_server_said() -> None:
+    endless = ErrorFacts(type="D" * 100_000, message="\x1b" * 100_000)
+    wishes = tuple(
+        acquisition(number, AcquisitionOutcome.FAILED, failure=Failure.SQL_ERROR, error=endless)
+        for number in range(300)
+    )
+    crowd = tuple(("é" * 10_000 + str(number), 1) for number in range(500))
+    filled = ramp(acquisitions=wishes, crowd=crowd, error=endless)
+    broken = rehearsal(PhaseKind.DATABASE, error=endless)
+    failed = [pool(filled, outcome=Outcome.FAILED), startup(broken)]
+    said = lines(report(failed, chain=broken_off().chain * 1000))
+    assert [line[LABELS]["kind"] for line in said] == ["observation", "observation", "verdict"]
+    assert said[0]["observation"]["facts"]["ramp"]["waits"]["failed"] == 300
 
 
 def test_a_message_holds_no_control_characters() -> None:

@@ -20,8 +20,11 @@ from probe.model.words import (
     Stage,
     Verdict,
 )
-from probe.sinks.catalogue import BY_NAME, DURATION_BOUNDS_S, METRICS
-from probe.sinks.points import Distribution, Series, distribution, series
+from probe.sinks.catalogue import BY_NAME, METRICS
+from probe.sinks.metric import DURATION_BOUNDS_S
+from probe.sinks.point import Distribution, Series, distribution
+from probe.sinks.points import series
+from tests.factories import pool, startup
 
 IDENTITY = RunIdentity(id="r", started_at="2026-01-01T00:00:00Z", profile="scheduled", checks=())
 DB = {"target": "db", "path": "connector"}
@@ -248,6 +251,8 @@ def full_report() -> Report:
         _attempt(_stage(Stage.TCP), check=Check.ROUTE, target="cache"),
         _attempt(egress, check=Check.EGRESS, target="egress"),
         _attempt(check=Check.CONFIGURATION, target="application"),
+        startup(),
+        pool(),
         findings=(_finding(Cause.TLS_SILENT),),
     )
 

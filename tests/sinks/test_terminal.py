@@ -10,22 +10,42 @@ import pytest
 
 from probe.model.facts import EgressFacts, ErrorFacts, TcpFacts
 from probe.model.observation import Delivery
-from probe.model.report import Report
-from probe.model.words import Check, Failure, Outcome, Severity, SkipReason, Stage, Verdict
+from probe.model.ramp import Canary, Limits
+from probe.model.rehearsal import Rehearsal, Step
+from probe.model.report import ChainLink, Report
+from probe.model.words import (
+    Check,
+    Failure,
+    Link,
+    LinkState,
+    Outcome,
+    PhaseKind,
+    PhaseOutcome,
+    Severity,
+    SkipReason,
+    Stage,
+    Verdict,
+)
 from probe.sinks import terminal
 from tests.factories import (
     blackhole,
+    broken_off,
     connection,
     finding,
     healthy,
+    phase,
+    pool,
+    ramp,
+    rehearsed,
     report,
     route,
     several_findings,
     span,
     stage,
+    startup,
 )
 
-REPORTS = [healthy, blackhole, several_findings, report]
+REPORTS = [healthy, blackhole, several_findings, rehearsed, broken_off, report]
 
 
 @pytest.mark.parametrize("make", REPORTS)
@@ -199,6 +219,30 @@ def test_nothing_from_outside_reaches_the_terminal_as_more_than_text() -> None:
         targets=((EVIL, Verdict.DOWN), ("b", Verdict.DOWN)),
     )
     text = terminal.render(evil)
+    assert all(letter.isprintable() or letter == "\n" for letter in text)
+    assert "[red]not red[/red]" in text
+
+
+def test_nothing_that_a_start_up_or_a_ramp_met_does_either() -> None:
+    error = ErrorFacts(type=EVIL, message=EVIL)
+    step = Step(name=EVIL, span=span(0.0, 1.0), failure=Failure.PROTOCOL)
+    ended = phase(
+        PhaseKind.DATABASE,
+        outcome=PhaseOutcome.FAILED,
+        name=EVIL,
+        steps=(step,),
+        failure=Failure.PROTOCOL,
+        error=error,
+        endpoint=EVIL,
+        missing=(EVIL,),
+    )
+    blocked = phase(PhaseKind.CACHE, outcome=PhaseOutcome.BLOCKED, name=EVIL)
+    canary = Canary(span=span(1.0, 0.5), held=3, failure=Failure.PROTOCOL, error=error)
+    limits = Limits(server_version=EVIL, max_connections=25, superuser_reserved=3)
+    filled = ramp((3,), crowd=((EVIL, 1),), error=error, canaries=(canary,), limits=limits)
+    items = [startup(Rehearsal(phases=(ended, blocked)), target=EVIL), pool(filled, target=EVIL, error=error)]
+    chain = (ChainLink(link=Link.EXIT_CODE_3, state=LinkState.SEEN, said=EVIL),)
+    text = terminal.render(report(items, chain=chain))
     assert all(letter.isprintable() or letter == "\n" for letter in text)
     assert "[red]not red[/red]" in text
 

@@ -42,3 +42,7 @@ def test_a_bounded_structure_counts_what_it_leaves_out() -> None:
 
 def test_a_table_of_names_is_bounded_too() -> None:
     assert len(bounded({str(number): number for number in range(1000)}, 10)) == 60
+
+
+def test_a_key_that_somebody_else_chose_is_bounded_too() -> None:
+    assert list(bounded({"x" * 1000: 1, "started_s": 2}, 10)) == ["x" * 100, "started_s"]
