@@ -27,6 +27,11 @@ def _probe(meaning: str, told_by: str, action: str, severity: Severity = Severit
     )
 
 
+def _guard(meaning: str, told_by: str, action: str, severity: Severity = Severity.INFO) -> Entry:
+    """Of the probe's own carefulness: what was measured besides is as good as ever."""
+    return Entry(Category.PROBE_FAULT, Layer.PROBE, severity, Blame.NOBODY, meaning, told_by, action)
+
+
 def _metrics(meaning: str, told_by: str, action: str) -> Entry:
     return Entry(
         Category.PROBE_FAULT, Layer.MONITORING, Severity.WARNING, Blame.NOBODY, meaning, told_by, action
@@ -73,6 +78,7 @@ SLOW = Category.DATABASE_TIMEOUT
 FULL = Category.CAPACITY_CONSTRAINT
 RIGHTS = Category.CREDENTIALS_FAILURE
 SETUP = Category.CONFIGURATION_ERROR
+START = Category.STARTUP_FAILURE
 
 CATALOGUE: dict[Cause, Entry] = {
     # The probe itself
@@ -85,6 +91,33 @@ CATALOGUE: dict[Cause, Entry] = {
         "The run ended before this could be measured.",
         "Every attempt was cut off by the run's deadline or by a signal.",
         "Raise deadline_s, or lower samples and budgets; then run again.",
+    ),
+    Cause.REHEARSAL_CRASHED: _probe(
+        "The process in which the start-up is rehearsed ended on an error of its own, or was killed. "
+        "It says nothing about the target.",
+        "It was gone before its last phase had ended; its last words stand in the summary.",
+        "Report the last words; was the job short of memory?",
+    ),
+    Cause.PROBE_OVERLOADED: _probe(
+        "The probe itself was too slow: what it measured there is not believed.",
+        "Its own process did not get to run for longer than pool.start_delay_s allows.",
+        "Give the job more CPU, or run it when the machine is less busy.",
+    ),
+    Cause.RAMP_NOT_GUARDED: _guard(
+        "No pool was filled: what keeps a ramp harmless could not be had.",
+        "The advisory lock, or the server's limits, could not be read over the control connection.",
+        "See the reason in the summary; nothing is known to be wrong with the target.",
+    ),
+    Cause.ANOTHER_PROBE_BUSY: _guard(
+        "No pool was filled: another probe is filling one of this instance.",
+        "The advisory lock of this instance is held by somebody else.",
+        "Wait for the other run; only one probe at a time fills a pool.",
+    ),
+    Cause.CONNECTIONS_LEFT_BEHIND: _guard(
+        "Connections of the probe, of this run or of an earlier one, are still open on the server.",
+        "Backends whose application_name is a probe's, counted at the first reading and after the release.",
+        "They end by their session time-out; else end them with pg_terminate_backend.",
+        severity=Severity.WARNING,
     ),
     Cause.METRICS_UNAVAILABLE: _metrics(
         "Cloud Monitoring did not take the metrics: unavailable or unreachable.",
@@ -629,6 +662,154 @@ CATALOGUE: dict[Cause, Entry] = {
         "Connections succeed, and slowly.",
         "The mean or a single connection time is above its threshold; the slowest stage is named.",
         "A slow tcp stage speaks of the network, a slow login of the server.",
+    ),
+    # The application's start-up
+    Cause.STARTUP_FAILED: _broken(
+        START,
+        Layer.APPLICATION,
+        "The application would not start: a required phase of its start-up did not complete, "
+        "the phases after it never begin, and its container ends with exit code 3.",
+        "A rehearsal with the application's own stack, phase by phase against its budgets.",
+        "Act on the finding that explains it.",
+    ),
+    Cause.STARTUP_SLOW: Entry(
+        START,
+        Layer.APPLICATION,
+        Severity.WARNING,
+        Blame.TARGET,
+        "The application would start, and slowly.",
+        "All phases of the rehearsal completed, and together took longer than their threshold.",
+        "Look at the phase that the summary names.",
+    ),
+    Cause.SECRET_MISSING: _identity(
+        "A secret that the application needs is not set where the probe runs. Whether the application has it "
+        "is not known.",
+        "The names in startup.secrets and the target's password, looked up in the rehearsal's environment.",
+        "Give the probe's job the application's secrets, and see whether the application has them.",
+    ),
+    Cause.STARTUP_DATABASE_FAILED: _broken(
+        START,
+        Layer.APPLICATION,
+        "The application's own stack does not reach the database, for no reason that the dialler meets too.",
+        "The database phase of the rehearsal failed; the dialler's connections say nothing that explains it.",
+        "Compare the connector's version and settings with the dialler's stages; escalate.",
+        escalate=True,
+    ),
+    Cause.REQUIRED_TABLE_MISSING: _broken(
+        SETUP,
+        Layer.DATABASE,
+        "A table that the application requires does not exist.",
+        "startup.required_tables, looked up in pg_catalog over the application's own stack.",
+        "Run the migrations, or correct startup.required_tables.",
+    ),
+    Cause.SCHEMA_CHECK_SLOW: _broken(
+        SLOW,
+        Layer.DATABASE,
+        "The schema check is not answered in time; connecting and the first query are.",
+        "The database phase ran out of time in its step schema_check.",
+        "Look for locks on the catalogue tables (a migration, say), and at the instance's CPU and storage.",
+        escalate=True,
+    ),
+    Cause.CACHE_UNREACHABLE: _broken(
+        API,
+        Layer.CACHE,
+        "The cache cannot be reached, or breaks connections off.",
+        "The connect to it fails, or its connection ends before PING is answered.",
+        "Look at the Redis instance, its address and the firewall rules for its port.",
+    ),
+    Cause.CACHE_PASSWORD_REJECTED: _broken(
+        RIGHTS,
+        Layer.CACHE,
+        "The cache rejects the password, or wants one that is not given.",
+        "Redis answers WRONGPASS or NOAUTH.",
+        "Compare startup.cache's password with the server's; was it rotated?",
+    ),
+    Cause.CACHE_SILENT: _broken(
+        API,
+        Layer.CACHE,
+        "The cache accepts connections and does not answer.",
+        "The connect passed; AUTH or PING was not answered within the phase's budget.",
+        "Look at the Redis instance's CPU and memory, and for a command that blocks it.",
+    ),
+    Cause.SERVICE_UNAVAILABLE: _broken(
+        API,
+        Layer.SERVICE,
+        "A service that the application calls is not healthy.",
+        "Its health address does not answer, or answers something else than that it is well.",
+        "Look at that service's own log.",
+    ),
+    Cause.WEBSOCKET_NOT_READY: _broken(
+        API,
+        Layer.SERVICE,
+        "The WebSocket endpoint is not ready.",
+        "It answers the handshake neither with 101 nor with a refusal that shows it is there.",
+        "Look at the service behind it, and at the load balancer in front.",
+    ),
+    Cause.APPLICATION_UNHEALTHY: _broken(
+        API,
+        Layer.SERVICE,
+        "The application's own health address does not say that it is well.",
+        "No answer, or another than 200 and a status of healthy or ok.",
+        "Look at the application's log: which of its parts does it wait for?",
+    ),
+    # Connections under load, and room for the pool
+    Cause.CONNECTIONS_UNDER_PRESSURE: Entry(
+        FULL,
+        Layer.DATABASE,
+        Severity.WARNING,
+        Blame.TARGET,
+        "Most of the server's connections are in use already.",
+        "pg_stat_activity against max_connections less reserved, before the probe opened any of its own.",
+        "Look at who holds them in the summary: reduce that pool, or raise max_connections.",
+    ),
+    Cause.LOGINS_FAIL_BESIDE_RAMP: Entry(
+        FULL,
+        Layer.DATABASE,
+        Severity.WARNING,
+        Blame.TARGET,
+        "Connections that should have fitted failed while the ramp held its own; it stopped and let go.",
+        "A login beside the ramp, one of its own or its control connection failed; figures in the summary.",
+        "Look for who takes connections at the same time; the summary names the largest holders.",
+    ),
+    Cause.CONNECTS_SLOW_UNDER_LOAD: Entry(
+        FULL,
+        Layer.DATABASE,
+        Severity.INFO,
+        Blame.TARGET,
+        "Connecting takes longer the more connections are open.",
+        "The connect times of the ramp: their median doubled, or many of them are above the budget.",
+        "Look at the instance's CPU, and at the connector's scaling.",
+    ),
+    Cause.POOL_EXHAUSTED: Entry(
+        FULL,
+        Layer.APPLICATION,
+        Severity.INFO,
+        Blame.NOBODY,
+        "More workers wanted a connection than the pool has: some waited until the pool gave up.",
+        "Acquisitions that ended with the pool's own time-out, in a ramp that was not guarded.",
+        "Expected where the workers outnumber the pool; else a larger pool, or shorter work.",
+    ),
+    Cause.POOL_EXCEEDS_SERVER_LIMIT: _advice(
+        "The pool of one instance does not fit the connections that the server really has.",
+        "pool_size + max_overflow against the limits read from the server.",
+        "Reduce the pool, or raise the limit that the summary names.",
+    ),
+    Cause.FLEET_EXCEEDS_SERVER_LIMIT: _advice(
+        "The pools of all instances together do not fit the connections that the server really has.",
+        "max_instances x pool against the limits read from the server.",
+        "Reduce pool or instances, raise max_connections, or put a pooler in between.",
+    ),
+    Cause.POOL_DOES_NOT_FIT_NOW: _advice(
+        "The pool of one instance fits the server, and not what is free of it just now.",
+        "pool_size + max_overflow against the free connections at the first reading.",
+        "Instances that are running may account for it; else reduce the pool.",
+        severity=Severity.INFO,
+    ),
+    Cause.ROLE_LIMIT_BELOW_POOL: _advice(
+        "The probe's own role may have fewer connections than the pool: ours, not the server's.",
+        "rolconnlimit of the role that the probe logs in as.",
+        "Nothing is wrong; raise the role's CONNECTION LIMIT where more is to be tried.",
+        severity=Severity.INFO,
     ),
     # Configuration
     Cause.POOL_EXCEEDS_LIMIT: _advice(

@@ -6,12 +6,9 @@ A broken rule is advice about the application: it never says that the way to the
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 
+from probe.model.application import CLOUD_SQL_ENVIRONMENTS, Application, capacity_aware_timeout_s
 from probe.model.cause import Cause
-from probe.model.target import Application, Neighbour, Target
-
-CLOUD_SQL_ENVIRONMENTS = frozenset({"staging", "production"})
-CAPACITY_EXTRA_S = 20.0
-CAPACITY_EXTRA_RATIO = 0.2
+from probe.model.target import Neighbour, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +40,6 @@ def gateway_rules(
     )
 
 
-def capacity_aware_timeout_s(base_s: float, environment: str) -> float:
-    """``base_s`` with what a scaling connector adds to it, where the environment runs against Cloud SQL."""
-    if environment not in CLOUD_SQL_ENVIRONMENTS:
-        return base_s
-    return base_s + CAPACITY_EXTRA_S + CAPACITY_EXTRA_RATIO * base_s
-
-
 def _usable(application: Application) -> tuple[float, str]:
     """How many connections the application may use, and how that was worked out."""
     figures = application
@@ -62,7 +52,7 @@ def _usable(application: Application) -> tuple[float, str]:
 
 
 def _pool(application: Application) -> Iterator[BrokenRule]:
-    pool = application.pool_size + application.max_overflow
+    pool = application.pool_connections
     usable, worked_out = _usable(application)
     if pool > usable:
         yield BrokenRule(
@@ -73,7 +63,7 @@ def _pool(application: Application) -> Iterator[BrokenRule]:
 
 
 def _fleet(application: Application) -> Iterator[BrokenRule]:
-    pool = application.pool_size + application.max_overflow
+    pool = application.pool_connections
     usable, worked_out = _usable(application)
     if application.max_instances * pool > usable:
         yield BrokenRule(

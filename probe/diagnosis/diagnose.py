@@ -4,21 +4,28 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from probe.diagnosis.catalogue import CATALOGUE
+from probe.diagnosis.chain import failure_chain
 from probe.diagnosis.consequences import linked
 from probe.diagnosis.endpoints import endpoints_in
 from probe.diagnosis.evidence import PathEvidence, group, open_end
 from probe.diagnosis.own_findings import configuration_findings, probe_findings
 from probe.diagnosis.question import Question
+from probe.diagnosis.ramp_findings import with_ramps
+from probe.diagnosis.rehearsals import deciding
 from probe.diagnosis.seen import Seen
 from probe.diagnosis.sentences import seconds
+from probe.diagnosis.startup_findings import with_startup, would_start
 from probe.diagnosis.surroundings import egress_findings, neighbour_findings
 from probe.diagnosis.target_findings import target_findings
 from probe.diagnosis.verdict import run_verdict, target_verdict
+from probe.model.cause import Cause
 from probe.model.observation import Observation
-from probe.model.report import Finding
+from probe.model.report import ChainLink, Finding
 from probe.model.words import Blame, Check, Severity, Verdict
 
 SEVERITIES = tuple(Severity)
+APPLICATION = "application"
+"""What the findings about the application's figures name as their target."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +36,8 @@ class Diagnosis:
     targets: tuple[tuple[str, Verdict], ...]
     findings: tuple[Finding, ...]
     headline: str
+    chain: tuple[ChainLink, ...] = ()
+    """The failure chain, where a rehearsed start-up failed; else empty."""
 
 
 def diagnose(observations: Iterable[Observation], question: Question) -> Diagnosis:
@@ -37,14 +46,13 @@ def diagnose(observations: Iterable[Observation], question: Question) -> Diagnos
     seen = Seen(question=question, groups=group(everything), endpoints=endpoints_in(everything))
     roots = [f for target in question.targets for f in target_findings(seen, target)]
     around = [*roots, *neighbour_findings(seen, roots)]
+    dialled = [*around, *egress_findings(seen, around)]
     findings = [
-        *around,
-        *egress_findings(seen, around),
+        *with_ramps(seen, with_startup(seen, dialled)),
         *probe_findings(seen),
         *configuration_findings(seen),
     ]
-    instances = {target.name: target.instance for target in question.targets}
-    numbered = linked(_numbered(findings), instances)
+    numbered = linked(_numbered(findings), _instances(question))
     verdicts = {t.name: v for t in question.targets if (v := target_verdict(seen, t, numbered))}
     verdict = run_verdict(verdicts.values(), numbered, open_end=open_end(everything))
     return Diagnosis(
@@ -52,12 +60,24 @@ def diagnose(observations: Iterable[Observation], question: Question) -> Diagnos
         targets=tuple(verdicts.items()),
         findings=numbered,
         headline=_headline(verdict, numbered, seen),
+        chain=failure_chain(seen, numbered),
     )
 
 
+def _instances(question: Question) -> dict[str, str]:
+    """By the target's name; what is said of the application's figures is said of its target's instance."""
+    instances = {target.name: target.instance for target in question.targets}
+    return instances | {APPLICATION: instances.get(question.application_target, "")}
+
+
 def _numbered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The worst first; provisional ids, by which a consequence names its root, become final ones."""
     ordered = sorted(findings, key=lambda f: SEVERITIES.index(f.severity))
-    return tuple(replace(f, id=f"F{number}") for number, f in enumerate(ordered, start=1))
+    names = {f.id: f"F{number}" for number, f in enumerate(ordered, start=1) if f.id}
+    return tuple(
+        replace(f, id=f"F{number}", consequence_of=names.get(f.consequence_of or ""))
+        for number, f in enumerate(ordered, start=1)
+    )
 
 
 def _headline(verdict: Verdict, findings: tuple[Finding, ...], seen: Seen) -> str:
@@ -65,17 +85,28 @@ def _headline(verdict: Verdict, findings: tuple[Finding, ...], seen: Seen) -> st
     if verdict is Verdict.HEALTHY:
         parts = [_works(seen, target.name) for target in seen.question.targets]
         return "; ".join(part for part in parts if part) or "nothing that was checked is out of order"
-    of_target = _first(findings, Blame.TARGET)
+    root = _first(findings, Blame.TARGET)
+    of_target = f"{root.summary}{_what_it_stops(root, findings)}" if root else ""
     if verdict is not Verdict.INCONCLUSIVE:
         return of_target
+    of_probe = _first(findings, Blame.PROBE)
     cut_off = f"the run ended before everything was measured; {of_target or 'what was measured is in order'}"
-    return _first(findings, Blame.PROBE) or cut_off
+    return of_probe.summary if of_probe else cut_off
 
 
-def _first(findings: tuple[Finding, ...], blame: Blame) -> str:
-    """The summary of the worst finding with this blame that is no consequence; empty where there is none."""
+def _first(findings: tuple[Finding, ...], blame: Blame) -> Finding | None:
+    """The worst finding with this blame that is no consequence."""
     roots = (f for f in findings if f.consequence_of is None and f.severity is not Severity.INFO)
-    return next((f.summary for f in roots if CATALOGUE[f.cause].blame is blame), "")
+    return next((f for f in roots if CATALOGUE[f.cause].blame is blame), None)
+
+
+def _what_it_stops(root: Finding, findings: tuple[Finding, ...]) -> str:
+    """What it means for the application, where the rehearsal has shown that and it is confirmed."""
+    stopped = any(
+        f.cause is Cause.STARTUP_FAILED and f.consequence_of == root.id and f.severity is Severity.CRITICAL
+        for f in findings
+    )
+    return "; the application would not start" if stopped else ""
 
 
 def _works(seen: Seen, target: str) -> str:
@@ -84,7 +115,9 @@ def _works(seen: Seen, target: str) -> str:
         for connections in seen.of(target, Check.CLOUDSQL)
         if connections.passed
     ]
-    return f"{target} answers: {', '.join(means)} (mean connection time)" if means else ""
+    answers = [f"{target} answers: {', '.join(means)} (mean connection time)"] if means else []
+    starts = [would_start(told) for g in seen.of(target, Check.STARTUP) if (told := deciding(g))]
+    return "; ".join(answers + starts if answers else [f"{target}: {said}" for said in starts])
 
 
 def _mean_s(connections: PathEvidence) -> float:

@@ -7,6 +7,10 @@ from functools import cached_property
 from probe.model.observation import Observation
 from probe.model.words import Check, Failure, Outcome, Path, SkipReason, Stage
 
+RAMPS = (Check.POOL, Check.CAPACITY, Check.HERD)
+WITHOUT_STAGES = frozenset({Check.STARTUP, *RAMPS})
+"""Their observations carry a result of their own: what fails there fails in no stage."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PathEvidence:
@@ -125,7 +129,9 @@ def open_end(observations: Iterable[Observation]) -> bool:
 
 
 def _answered(observation: Observation) -> bool:
-    return observation.outcome is Outcome.PASSED or observation.failed_stage is not None
+    if observation.outcome is Outcome.PASSED or observation.failed_stage is not None:
+        return True
+    return observation.outcome is Outcome.FAILED and observation.check in WITHOUT_STAGES
 
 
 def _follows(later: Observation, earlier: Observation) -> bool:

@@ -4,12 +4,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from probe.diagnosis.configuration import broken_rules, gateway_rules
+from probe.diagnosis.evidence import RAMPS
+from probe.diagnosis.rehearsals import overloaded
 from probe.diagnosis.seen import Seen, finding
-from probe.diagnosis.sentences import quoted
+from probe.diagnosis.sentences import last_line, quoted
+from probe.model.application import Application
 from probe.model.cause import Cause
-from probe.model.observation import Delivery
+from probe.model.observation import Delivery, Observation
 from probe.model.report import Finding
-from probe.model.words import Check, Failure, Outcome
+from probe.model.words import Check, Failure, Outcome, SkipReason
+
+LEFT_OUT_ON_PURPOSE = (SkipReason.BUSY, SkipReason.NO_GUARD, SkipReason.EARLIER_STAGE_FAILED)
+"""A ramp that was not begun for these says so elsewhere, or follows from what failed before."""
 
 
 def configuration_findings(seen: Seen) -> Iterator[Finding]:
@@ -17,9 +23,9 @@ def configuration_findings(seen: Seen) -> Iterator[Finding]:
     question = seen.question
     for group in seen.groups:
         for observation in group.observations:
-            if group.check is not Check.CONFIGURATION or observation.application is None:
+            if group.check is not Check.CONFIGURATION or not isinstance(observation.result, Application):
                 continue
-            rules = broken_rules(observation.application)
+            rules = broken_rules(observation.result)
             rules += gateway_rules(question.gateway, question.targets, question.neighbours)
             for rule in rules:
                 yield finding(rule.cause, "application", rule.sentence, [observation.id])
@@ -28,18 +34,17 @@ def configuration_findings(seen: Seen) -> Iterator[Finding]:
 def probe_findings(seen: Seen) -> Iterator[Finding]:
     """Where the probe itself went wrong, or did not get round to it."""
     for group in seen.groups:
-        crashed = [o for o in group.observations if o.outcome is Outcome.CRASHED]
+        crashed = [o for o in group.observations if o.outcome is Outcome.CRASHED and not _told_elsewhere(o)]
         if crashed:
-            lines = [line for o in crashed if o.error for line in o.error.message.strip().splitlines()[-1:]]
+            error = next((o.error for o in crashed if o.error and o.error.message.strip()), None)
             yield finding(
                 Cause.PROBE_CRASHED,
                 group.target,
-                f"{group.target}: the probe's {group.check} check crashed"
-                f"{f' ({quoted(lines[0])})' if lines else ''}",
+                f"{group.target}: the probe's {group.check} check crashed{last_line(error)}",
                 [o.id for o in crashed],
                 path=group.path,
             )
-        elif not group.valid:
+        elif not group.valid and not all(_told_elsewhere(o) for o in group.observations):
             reason = group.observations[-1].skip_reason or "no answer that tells anything"
             yield finding(
                 Cause.NOT_MEASURED,
@@ -49,6 +54,13 @@ def probe_findings(seen: Seen) -> Iterator[Finding]:
                 [o.id for o in group.observations],
                 path=group.path,
             )
+
+
+def _told_elsewhere(observation: Observation) -> bool:
+    """A rehearsal's crash and an overload have findings of their own; a ramp may be left out on purpose."""
+    if observation.outcome is Outcome.CRASHED:
+        return observation.check is Check.STARTUP or overloaded(observation)
+    return observation.check in RAMPS and observation.skip_reason in LEFT_OUT_ON_PURPOSE
 
 
 def delivery_findings(delivery: Delivery) -> tuple[Finding, ...]:

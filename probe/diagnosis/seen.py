@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from probe.diagnosis.catalogue import CATALOGUE
 from probe.diagnosis.endpoints import Endpoint
-from probe.diagnosis.evidence import PathEvidence
+from probe.diagnosis.evidence import RAMPS, PathEvidence
 from probe.diagnosis.path_causes import PathCause, path_cause
 from probe.diagnosis.question import Question
 from probe.diagnosis.sentences import one_line
 from probe.model.cause import Cause
+from probe.model.observation import Observation
 from probe.model.report import Finding
 from probe.model.words import Check, Layer, Path, Severity
 
@@ -27,6 +28,14 @@ class Seen:
     def of(self, target: str, check: Check) -> tuple[PathEvidence, ...]:
         """What one check saw of one target."""
         return tuple(g for g in self.groups if g.target == target and g.check is check)
+
+    def check(self, *checks: Check) -> tuple[PathEvidence, ...]:
+        """What these checks saw, of whatever target."""
+        return tuple(g for g in self.groups if g.check in checks)
+
+    def ramps(self, target: str) -> tuple[Observation, ...]:
+        """Every filling of a pool of this target, and every one that was left out."""
+        return tuple(o for g in self.check(*RAMPS) if g.target == target for o in g.observations)
 
     def judged(self, target: str) -> tuple[PathEvidence, ...]:
         """By what a target is judged: its connections; its routes where no connection gave an answer."""

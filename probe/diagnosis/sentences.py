@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from probe.diagnosis.path_causes import PathCause
 from probe.model.cause import Cause
-from probe.model.facts import DnsFacts
+from probe.model.facts import DnsFacts, ErrorFacts
 from probe.model.observation import StageRecord
 from probe.model.words import Failure, Path
 
@@ -178,6 +178,12 @@ def what_was_seen(record: StageRecord) -> str:
 def quoted(words: str) -> str:
     """Somebody else's words on one line, bounded and without control characters."""
     return f'"{one_line(words, MAX_QUOTE)}"'
+
+
+def last_line(error: ErrorFacts | None) -> str:
+    """`` ("KeyError: 'region'")``: the end of what was said, in brackets. Empty: nothing was."""
+    lines = error.message.strip().splitlines()[-1:] if error else []
+    return f" ({quoted(lines[0])})" if lines else ""
 
 
 def one_line(words: str, most: int) -> str:

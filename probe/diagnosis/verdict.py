@@ -5,10 +5,12 @@ from collections.abc import Iterable
 from probe.diagnosis.catalogue import CATALOGUE
 from probe.diagnosis.evidence import PathEvidence
 from probe.diagnosis.path_causes import blames_probe
+from probe.diagnosis.rehearsals import deciding
 from probe.diagnosis.seen import Seen
+from probe.model.cause import Cause
 from probe.model.report import Finding
 from probe.model.target import Target, Thresholds, primary_path
-from probe.model.words import Blame, Outcome, Severity, Verdict
+from probe.model.words import Blame, Check, Outcome, Severity, Verdict
 
 WORST_FIRST = (Verdict.DOWN, Verdict.INCONCLUSIVE, Verdict.DEGRADED, Verdict.HEALTHY)
 """A cut-off or crashed measurement never overturns a ``down``, and otherwise leaves the answer open."""
@@ -23,12 +25,15 @@ BY_BLAME = {
 
 def target_verdict(seen: Seen, target: Target, findings: Iterable[Finding]) -> Verdict | None:
     """None where nothing was asked about this target."""
-    groups = seen.judged(target.name)
-    if not groups:
+    known, primary = tuple(findings), primary_path(target)
+    verdicts = {
+        _of_path(g, seen.question.thresholds, primary=g.path is primary) for g in seen.judged(target.name)
+    }
+    verdicts |= {_of_startup(group, known) for group in seen.of(target.name, Check.STARTUP)}
+    verdicts |= {Verdict.HEALTHY for ramp in seen.ramps(target.name) if ramp.outcome is not Outcome.SKIPPED}
+    if not verdicts:
         return None
-    primary = primary_path(target)
-    verdicts = {_of_path(g, seen.question.thresholds, primary=g.path is primary) for g in groups}
-    return _worst(verdicts | _told_by(f for f in findings if f.target == target.name))
+    return _worst(verdicts | _told_by(f for f in known if f.target == target.name))
 
 
 def run_verdict(targets: Iterable[Verdict], findings: Iterable[Finding], *, open_end: bool) -> Verdict:
@@ -46,6 +51,21 @@ def _of_path(group: PathEvidence, thresholds: Thresholds, *, primary: bool) -> V
     if _only_probe_to_blame(group):
         return Verdict.INCONCLUSIVE
     return Verdict.DOWN if primary and ratio < thresholds.success_ratio_down else Verdict.DEGRADED
+
+
+def _of_startup(group: PathEvidence, findings: tuple[Finding, ...]) -> Verdict:
+    """Down where the application would end with exit code 3 for a cause that is not the probe's own."""
+    told = deciding(group)
+    if told is None:
+        return Verdict.INCONCLUSIVE
+    if told.ended_by is None:
+        return Verdict.HEALTHY
+    causes = {f.id: f.cause for f in findings}
+    roots = [
+        f.consequence_of for f in findings if f.cause is Cause.STARTUP_FAILED and f.target == group.target
+    ]
+    blames = {CATALOGUE[causes[root]].blame for root in roots if root}
+    return Verdict.DOWN if Blame.TARGET in blames else Verdict.INCONCLUSIVE
 
 
 def _only_probe_to_blame(group: PathEvidence) -> bool:

@@ -9,6 +9,11 @@ class Cause(StrEnum):
     # The probe itself
     PROBE_CRASHED = "probe_crashed"
     NOT_MEASURED = "not_measured"
+    REHEARSAL_CRASHED = "rehearsal_crashed"
+    PROBE_OVERLOADED = "probe_overloaded"
+    RAMP_NOT_GUARDED = "ramp_not_guarded"
+    ANOTHER_PROBE_BUSY = "another_probe_busy"
+    CONNECTIONS_LEFT_BEHIND = "connections_left_behind"
     METRICS_UNAVAILABLE = "metrics_unavailable"
     METRICS_REFUSED = "metrics_refused"
     METRICS_PARTLY_REFUSED = "metrics_partly_refused"
@@ -96,6 +101,30 @@ class Cause(StrEnum):
     QUERY_PROTOCOL = "query_protocol"
     QUERY_FAILED = "query_failed"
     SLOW_CONNECTION = "slow_connection"
+
+    # The application's start-up
+    STARTUP_FAILED = "startup_failed"
+    STARTUP_SLOW = "startup_slow"
+    SECRET_MISSING = "secret_missing"  # noqa: S105
+    STARTUP_DATABASE_FAILED = "startup_database_failed"
+    REQUIRED_TABLE_MISSING = "required_table_missing"
+    SCHEMA_CHECK_SLOW = "schema_check_slow"
+    CACHE_UNREACHABLE = "cache_unreachable"
+    CACHE_PASSWORD_REJECTED = "cache_password_rejected"  # noqa: S105
+    CACHE_SILENT = "cache_silent"
+    SERVICE_UNAVAILABLE = "service_unavailable"
+    WEBSOCKET_NOT_READY = "websocket_not_ready"
+    APPLICATION_UNHEALTHY = "application_unhealthy"
+
+    # Connections under load, and room for the pool
+    CONNECTIONS_UNDER_PRESSURE = "connections_under_pressure"
+    LOGINS_FAIL_BESIDE_RAMP = "logins_fail_beside_ramp"
+    CONNECTS_SLOW_UNDER_LOAD = "connects_slow_under_load"
+    POOL_EXHAUSTED = "pool_exhausted"
+    POOL_EXCEEDS_SERVER_LIMIT = "pool_exceeds_server_limit"
+    FLEET_EXCEEDS_SERVER_LIMIT = "fleet_exceeds_server_limit"
+    POOL_DOES_NOT_FIT_NOW = "pool_does_not_fit_now"
+    ROLE_LIMIT_BELOW_POOL = "role_limit_below_pool"
 
     # Configuration: advice, with its arithmetic
     POOL_EXCEEDS_LIMIT = "pool_exceeds_limit"

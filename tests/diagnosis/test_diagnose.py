@@ -9,7 +9,8 @@ from probe.diagnosis.seen import MAX_SUMMARY
 from probe.model.cause import Cause
 from probe.model.facts import CertificateFacts, ErrorFacts, StageFacts
 from probe.model.observation import Observation
-from probe.model.words import Blame, Check, Failure, Outcome, Path, Severity, SkipReason, Stage, Verdict
+from probe.model.words import Blame, Check, Failure, Link, Outcome, Path, Severity, SkipReason, Stage, Verdict
+from tests.diagnosis.strategies import ramps, startups
 from tests.factories import (
     NEIGHBOURS,
     PASSED,
@@ -34,6 +35,8 @@ THREE = question(
     ),
     neighbours=NEIGHBOURS,
     connector_name="staging-connector",
+    application_target="b",
+    cache_address="10.20.1.4:6379",
 )
 
 
@@ -194,6 +197,7 @@ def runs(draw: st.DrawFn) -> list[Observation]:
             observations += draw(groups(Check.CLOUDSQL, name, path))
             observations += draw(groups(Check.ROUTE, name, path)) if path is not Path.SOCKET else []
     observations += draw(groups(Check.ROUTE, "cache", None))
+    observations += [*draw(startups("b")), *draw(ramps("b"))]
     answered = draw(st.booleans())
     addresses = [CACHE] if answered else draw(st.sampled_from([[CACHE], [CACHE, "10.20.1.5:9000"]]))
     waits = [egress(draw(st.sampled_from([0.01, 60.0])), *addresses, answered=answered)]
@@ -211,6 +215,8 @@ def test_any_combination_of_observations_has_one_sound_diagnosis(observations: l
     assert_verdict_is_sound(told)
     assert told.headline
     assert told.headline.isprintable()
+    assert [link.link for link in told.chain] in ([], list(Link))
+    assert {o for link in told.chain for o in link.evidence} <= {o.id for o in observations}
 
 
 def assert_findings_are_sound(told: Diagnosis, known: set[str]) -> None:

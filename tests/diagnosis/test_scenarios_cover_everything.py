@@ -7,11 +7,26 @@ from probe.sandbox.faults import FAULTS
 
 HERE = Path(__file__).parent
 
+RAMPS = "test_ramp_findings.py"
+ROOM = "test_room_findings.py"
+STARTUPS = "test_startup_findings.py"
 FIGURES = ("of figures, not of a fault", "test_configuration.py")
 
 WITHOUT_A_FAULT: dict[Cause, tuple[str, str]] = {
     Cause.PROBE_CRASHED: ("the probe's own defect", "test_own_findings.py"),
     Cause.NOT_MEASURED: ("the run's deadline, whatever the target does", "test_own_findings.py"),
+    Cause.PROBE_OVERLOADED: ("the probe's own slowness", RAMPS),
+    Cause.RAMP_NOT_GUARDED: ("a server that keeps the probe out of one database only", RAMPS),
+    Cause.ANOTHER_PROBE_BUSY: ("two runs at once", RAMPS),
+    Cause.CONNECTIONS_LEFT_BEHIND: ("an earlier run, whatever the target does", RAMPS),
+    Cause.STARTUP_FAILED: ("a consequence of every fault that stops the application", STARTUPS),
+    Cause.STARTUP_SLOW: ("of the machine as much as of the target", STARTUPS),
+    Cause.STARTUP_DATABASE_FAILED: ("what the stock stack meets and the dialler does not", STARTUPS),
+    Cause.CACHE_UNREACHABLE: ("told by its neighbour, where it is one as well", STARTUPS),
+    Cause.CONNECTS_SLOW_UNDER_LOAD: ("of the machine as much as of the target", RAMPS),
+    Cause.POOL_EXHAUSTED: ("more workers than connections, on purpose", RAMPS),
+    Cause.FLEET_EXCEEDS_SERVER_LIMIT: ("of figures, not of a fault", ROOM),
+    Cause.POOL_DOES_NOT_FIT_NOW: ("of figures, not of a fault", ROOM),
     Cause.POOL_EXCEEDS_LIMIT: FIGURES,
     Cause.FLEET_EXCEEDS_LIMIT: FIGURES,
     Cause.INITIALIZATION_BUDGET_SHORT: FIGURES,
