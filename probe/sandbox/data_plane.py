@@ -10,12 +10,13 @@ from pathlib import Path
 from probe.sandbox.certificates import Authority, make_authority, write_server_certificate
 from probe.sandbox.database import start_database
 from probe.sandbox.healing import Healing
-from probe.sandbox.listener import Listener
-from probe.sandbox.neighbour import mute_server, redis_server
+from probe.sandbox.listener import Listener, Serve
+from probe.sandbox.neighbour import mute_server, over_tls, redis_server
 from probe.sandbox.ports import bind, bind_pair
 from probe.sandbox.postgres import PostgresServer
 from probe.sandbox.private_front import PrivateFront, private_context
 from probe.sandbox.server_proxy import ServerProxy, proxy_context
+from probe.sandbox.services import Services, clickhouse, start_services
 from probe.sandbox.staging import INSTANCE, PROJECT, Staging
 from probe.sandbox.tampering import TAMPERINGS
 from probe.sandbox.workspace import Workspace
@@ -35,9 +36,12 @@ class DataPlane:
     server_proxy: ServerProxy
     private_front: PrivateFront
     neighbours: dict[str, Listener]
+    services: Services
 
 
-def start_data_plane(stack: ExitStack, workspace: Workspace, staging: Staging, *, password: str) -> DataPlane:
+def start_data_plane(
+    stack: ExitStack, workspace: Workspace, staging: Staging, *, password: str, cache_password: str
+) -> DataPlane:
     """Start all of it; the stack stops it. Raises ``SandboxError`` where this machine does not allow it."""
     proxy_socket, private_socket = bind_pair(stack)
     host = proxy_socket.getsockname()[0]
@@ -60,7 +64,16 @@ def start_data_plane(stack: ExitStack, workspace: Workspace, staging: Staging, *
         socket_dir=socket_dir,
         server_proxy=stack.enter_context(proxy),
         private_front=stack.enter_context(front),
-        neighbours=_start_neighbours(stack, staging, host),
+        neighbours=_start_neighbours(
+            stack, staging, host, cache=_cache(workspace, staging, authority, host, cache_password)
+        ),
+        services=start_services(
+            stack,
+            host,
+            auth=staging.auth_service,
+            backend=staging.backend,
+            websocket=staging.websocket,
+        ),
     )
 
 
@@ -96,9 +109,23 @@ def _server_proxy(
     )
 
 
-def _start_neighbours(stack: ExitStack, staging: Staging, host: str) -> dict[str, Listener]:
+def _start_neighbours(stack: ExitStack, staging: Staging, host: str, *, cache: Serve) -> dict[str, Listener]:
     if not staging.neighbours:
         return {}
-    cache = Listener(bind(stack, host), redis_server(), state=staging.cache_port)
-    analytics = Listener(bind(stack, host), mute_server, state=staging.analytics_port)
-    return {"cache": stack.enter_context(cache), "analytics": stack.enter_context(analytics)}
+    listeners = {
+        "cache": Listener(bind(stack, host), cache, state=staging.cache_port),
+        "analytics": Listener(bind(stack, host), clickhouse, state=staging.analytics_port),
+    }
+    return {name: stack.enter_context(listener) for name, listener in listeners.items()}
+
+
+def _cache(workspace: Workspace, staging: Staging, authority: Authority, host: str, password: str) -> Serve:
+    if staging.cache == "silent":
+        return mute_server
+    other = staging.cache == "wrong-password"
+    serve = redis_server(secrets.token_urlsafe(16) if other else password)
+    if not staging.cache_tls:
+        return serve
+    certificate = workspace.path / "cache.pem"
+    write_server_certificate(authority, name="cache", address=host, path=certificate)
+    return over_tls(serve, certificate)

@@ -4,9 +4,12 @@ import socket
 from contextlib import ExitStack
 from pathlib import Path
 
+import pg8000.dbapi
+
+from probe.sandbox.binaries import SandboxError
 from probe.sandbox.cluster import Recovery, create_cluster
 from probe.sandbox.postgres import PostgresServer
-from probe.sandbox.staging import DATABASE, INSTANCE_NAME, ROLE, Postgres, Staging
+from probe.sandbox.staging import DATABASE, INSTANCE_NAME, ROLE, TABLES, Postgres, Staging
 from probe.sandbox.workspace import Workspace
 
 RECOVERY: dict[Postgres, tuple[Recovery, str]] = {
@@ -51,12 +54,28 @@ def start_database(
 
 
 def break_database(server: PostgresServer, staging: Staging) -> None:
-    """Do to a running server what the staging asks for, in the order in which it is still possible."""
+    """Do to a running server what the staging asks for, in the order in which it is still possible.
+
+    Raises ``SandboxError`` where one thing makes another impossible.
+    """
+    try:
+        _break(server, staging)
+    except pg8000.dbapi.Error as error:
+        raise SandboxError(f"these faults cannot be had together: {error}") from error
+
+
+def _break(server: PostgresServer, staging: Staging) -> None:
+    if staging.application_sql:
+        server.execute(*staging.application_sql, database=DATABASE)
     if staging.sql:
         server.execute(*staging.sql)
     server.hold_sessions(staging.held_sessions)
+    if staging.locked_catalogue is not None:
+        server.hold_lock(staging.locked_catalogue, database=DATABASE)
     if staging.locked_table is not None:
         server.hold_lock(staging.locked_table)
+    if staging.login_delay_s:
+        server.delay_logins(staging.login_delay_s)
     if staging.postgres == "frozen":
         server.freeze()
     if staging.postgres == "stopping":
@@ -67,6 +86,8 @@ def break_database(server: PostgresServer, staging: Staging) -> None:
 def _provision(server: PostgresServer, password: str) -> None:
     server.await_ready()
     server.execute(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{password}'", f"CREATE DATABASE {DATABASE}")
+    # The role may not read them: a schema check asks the catalogue.
+    server.execute(*(f"CREATE TABLE {table} (id bigint)" for table in TABLES), database=DATABASE)
 
 
 def _leave_stale_socket(folder: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from probe.sandbox.child_environ import child_environ
 from probe.sandbox.control_plane import AdminApi
+from probe.sandbox.crowd import Crowd
 from probe.sandbox.data_plane import DataPlane, start_data_plane, start_healing
 from probe.sandbox.database import break_database
 from probe.sandbox.faults import combine
@@ -16,9 +17,10 @@ from probe.sandbox.metadata import MetadataServer
 from probe.sandbox.monitoring import CloudMonitoring
 from probe.sandbox.postgres import PostgresServer
 from probe.sandbox.private_front import PrivateFront
+from probe.sandbox.rehearsal_killer import RehearsalKiller
 from probe.sandbox.resolver import SilentNameServer, resolver_prefix
 from probe.sandbox.server_proxy import ServerProxy
-from probe.sandbox.settings_file import PASSWORD_ENV, Endpoints, Pace, settings, to_toml
+from probe.sandbox.settings_file import CACHE_PASSWORD_ENV, PASSWORD_ENV, Endpoints, Pace, settings, to_toml
 from probe.sandbox.staging import Staging
 from probe.sandbox.workspace import Workspace
 
@@ -39,6 +41,8 @@ class Environment:
     process_group: int
     """A child that joins it is ended when the sandbox is killed."""
     password: str
+    cache_password: str
+    """The one that the settings name, whatever the cache's own is."""
     staging: Staging
     admin_api: AdminApi
     metadata: MetadataServer
@@ -47,6 +51,10 @@ class Environment:
     private_front: PrivateFront
     neighbours: dict[str, str]
     """Name -> ``HOST:PORT``."""
+    auth_address: str
+    """``HOST:PORT`` of a service that the application calls."""
+    backend_address: str
+    """The application's own."""
     socket_dir: Path
     postgres: PostgresServer | None
     """None: it is down."""
@@ -60,19 +68,24 @@ def sandbox(faults: Sequence[str] = (), *, pace: Pace = DEMO_PACE) -> Iterator[E
     it.
     """
     staging = combine(faults)
-    password = secrets.token_urlsafe(16)
+    passwords = {name: secrets.token_urlsafe(16) for name in (PASSWORD_ENV, CACHE_PASSWORD_ENV)}
     with ExitStack() as stack:
         workspace = stack.enter_context(Workspace())
-        plane = start_data_plane(stack, workspace, staging, password=password)
+        plane = start_data_plane(
+            stack,
+            workspace,
+            staging,
+            password=passwords[PASSWORD_ENV],
+            cache_password=passwords[CACHE_PASSWORD_ENV],
+        )
         cloud = start_google_cloud(stack, staging, plane)
         if plane.postgres is not None:
             break_database(plane.postgres, staging)
         prefix = _command_prefix(stack, workspace, staging, plane.host)
-        environ = child_environ(
-            workspace.path, identity(staging, cloud, workspace.path) | {PASSWORD_ENV: password}
-        )
-        environment = _environment(workspace, staging, plane, cloud, pace, environ, prefix, password)
+        environ = child_environ(workspace.path, identity(staging, cloud, workspace.path) | passwords)
+        environment = _environment(workspace, staging, plane, cloud, pace, environ, prefix)
         start_healing(stack, staging, plane)
+        _start_disturbers(stack, workspace, staging, plane.postgres)
         yield environment
 
 
@@ -84,7 +97,6 @@ def _environment(
     pace: Pace,
     environ: dict[str, str],
     prefix: tuple[str, ...],
-    password: str,
 ) -> Environment:
     neighbours = {name: listener.address for name, listener in plane.neighbours.items()}
     endpoints = Endpoints(
@@ -94,7 +106,11 @@ def _environment(
         private_port=plane.private_front.listener.port,
         socket_dir=plane.socket_dir,
         neighbours=neighbours,
+        auth=plane.services.auth.address,
+        backend=plane.services.backend.address,
+        cache_ca=workspace.path / "cache-ca.pem",
     )
+    endpoints.cache_ca.write_text(plane.authority.pem)
     settings_path = workspace.path / "probe.toml"
     settings_path.write_text(to_toml(settings(staging, endpoints, pace)))
     return Environment(
@@ -103,7 +119,8 @@ def _environment(
         environ=environ,
         command_prefix=prefix,
         process_group=workspace.process_group,
-        password=password,
+        password=environ[PASSWORD_ENV],
+        cache_password=environ[CACHE_PASSWORD_ENV],
         staging=staging,
         admin_api=cloud.admin_api,
         metadata=cloud.metadata,
@@ -111,9 +128,20 @@ def _environment(
         server_proxy=plane.server_proxy,
         private_front=plane.private_front,
         neighbours=neighbours,
+        auth_address=endpoints.auth,
+        backend_address=endpoints.backend,
         socket_dir=plane.socket_dir,
         postgres=plane.postgres,
     )
+
+
+def _start_disturbers(
+    stack: ExitStack, workspace: Workspace, staging: Staging, postgres: PostgresServer | None
+) -> None:
+    if staging.crowd_at and postgres is not None:
+        stack.enter_context(Crowd(postgres, at=staging.crowd_at))
+    if staging.rehearsal_killed:
+        stack.enter_context(RehearsalKiller(process_group=workspace.process_group))
 
 
 def _command_prefix(stack: ExitStack, workspace: Workspace, staging: Staging, host: str) -> tuple[str, ...]:

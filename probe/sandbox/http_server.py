@@ -3,20 +3,17 @@
 import json
 import socket
 import struct
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
-from socketserver import TCPServer, ThreadingMixIn
-from threading import Condition, Thread
 from types import TracebackType
 from typing import Any, Self
 
-STOP_S = 2.0
-"""The longest that stopping waits for the connections that are still open."""
+from probe.sandbox.listener import Listener, Serve
 
 DRIP_INTERVAL_S = 0.05
+MAX_BODY_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +72,7 @@ def _drip(connection: socket.socket) -> None:
         time.sleep(DRIP_INTERVAL_S)
 
 
-MISBEHAVIOURS: Mapping[str, Callable[[socket.socket], None]] = {
+MISBEHAVIOURS: Mapping[str, Serve] = {
     "silent": _silent,
     "reset": _reset,
     "closed": _closed,
@@ -83,29 +80,38 @@ MISBEHAVIOURS: Mapping[str, Callable[[socket.socket], None]] = {
 }
 """What can happen instead of an answer. Each ends when the client leaves or the server stops."""
 
-Answer = Callable[[Request], Response | str]
-"""An answer, or the name of a misbehaviour."""
+Answer = Callable[[Request], Response | Serve | str]
+"""An answer, what takes the connection over, or the name of a misbehaviour."""
 
 
 class _Exchange(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server: "_Listener"
+
+    def __init__(self, client: socket.socket, answer: Answer) -> None:
+        self._answer = answer
+        # The base class asks of its server only that it be there.
+        super().__init__(client, client.getpeername(), None)  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
-        length_bytes = int(self.headers.get("Content-Length") or 0)
+        length = self.headers.get("Content-Length") or "0"
+        if not length.isdecimal() or int(length[:9]) > MAX_BODY_BYTES:
+            self.close_connection = True
+            self._send(Response(status=413))
+            return
         request = Request(
             method=self.command,
             path=self.path,
             headers={name.lower(): value for name, value in self.headers.items()},
-            body=self.rfile.read(length_bytes),
+            body=self.rfile.read(int(length)),
         )
-        outcome = self.server.answer(request)
+        outcome = self._answer(request)
         if isinstance(outcome, Response):
             self._send(outcome)
         else:
             self.close_connection = True
-            MISBEHAVIOURS[outcome](self.connection)
+            serve = MISBEHAVIOURS[outcome] if isinstance(outcome, str) else outcome
+            serve(self.connection)
 
     do_POST = do_GET  # noqa: N815 - the base class looks methods up by these names
 
@@ -122,57 +128,17 @@ class _Exchange(BaseHTTPRequestHandler):
         """Nothing: the terminal belongs to whoever started the sandbox."""
 
 
-class _Listener(ThreadingMixIn, TCPServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-    def __init__(self, host: str, answer: Answer) -> None:
-        self.answer = answer
-        self._open: set[socket.socket] = set()
-        self._changed = Condition()
-        super().__init__((host, 0), _Exchange)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._changed:
-            self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        # Closing alone: a shutdown before it would send a FIN where a RST is wanted.
-        with self._changed:
-            self._open.discard(request)
-            request.close()
-            self._changed.notify_all()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that leaves is no error of the server; anything else is shown."""
-        if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)
-
-    def break_off(self) -> None:
-        """Ends every exchange that is still going on; waits for that for at most ``STOP_S`` seconds."""
-        with self._changed:
-            for connection in self._open:
-                _shut(connection)
-            self._changed.wait_for(lambda: not self._open, timeout=STOP_S)
-
-
 class HttpServer:
     """A listener on a port of its own, in daemon threads, from construction until ``stop``."""
 
     def __init__(self, *, host: str, answer: Answer) -> None:
-        self._listener = _Listener(host, answer)
-        bound_host, port = self._listener.socket.getsockname()
-        self.address = f"{bound_host}:{port}"
-        self._thread = Thread(target=self._listener.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
+        self._listener = Listener(socket.create_server((host, 0)), http_service(answer))
+        self.address = self._listener.address
+        self._listener.__enter__()
 
     def stop(self) -> None:
         """Closes the port and every connection; a second time does nothing."""
-        self._listener.shutdown()
-        self._listener.server_close()
-        self._listener.break_off()
-        self._thread.join(STOP_S)
+        self._listener.__exit__(None, None, None)
 
     def __enter__(self) -> Self:
         return self
@@ -183,8 +149,10 @@ class HttpServer:
         self.stop()
 
 
-def _shut(connection: socket.socket) -> None:
-    try:
-        connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return  # it is gone already
+def http_service(answer: Answer) -> Serve:
+    """Return what serves one connection, request after request."""
+
+    def serve(client: socket.socket) -> None:
+        _Exchange(client, answer)
+
+    return serve

@@ -1,4 +1,4 @@
-"""PostgreSQL's frontend packets in a byte stream, and the few backend messages the sandbox says itself."""
+"""PostgreSQL's frontend packets in a byte stream, and the few messages that the sandbox says itself."""
 
 import struct
 from collections.abc import Iterator
@@ -50,6 +50,12 @@ class PacketSplitter:
         code = struct.unpack_from("!i", packet, 4)[0] if len(packet) >= HEADER_BYTES else 0
         self._started = code == START_UP_CODE
         return {SSL_REQUEST_CODE: Kind.SSL_REQUEST, START_UP_CODE: Kind.START_UP}.get(code, Kind.OTHER)
+
+
+def start_up(*, user: str, database: str) -> bytes:
+    """Compose the packet with which a client's login begins."""
+    body = f"user\0{user}\0database\0{database}\0\0".encode()
+    return struct.pack("!ii", HEADER_BYTES + len(body), START_UP_CODE) + body
 
 
 def message(type_: bytes, body: bytes) -> bytes:

@@ -21,6 +21,9 @@ STOP_S = 8.0
 SQL_S = 10.0
 POLL_S = 0.01
 
+STRANGER = "backend"
+"""The application name of whoever else holds connections."""
+
 
 class PostgresServer:
     """One postmaster on a cluster, from entering to leaving; ``start`` and ``stop`` in between.
@@ -107,28 +110,63 @@ class PostgresServer:
     def execute(self, *statements: str, database: str = SUPERUSER) -> list[Any]:
         """Run statements as the superuser, each in its own transaction; return the last one's rows."""
         rows: list[Any] = []
-        with closing(self._connect(database)) as connection, closing(connection.cursor()) as cursor:
+        with closing(self.session(database)) as connection, closing(connection.cursor()) as cursor:
             for statement in statements:
                 cursor.execute(statement)
                 rows = list(cursor.fetchall()) if cursor.description else []
         return rows
 
+    def delay_logins(self, delay_s: int) -> None:
+        """Let every login from now on take that much longer, behind the password."""
+        with closing(self.session()) as connection, closing(connection.cursor()) as cursor:
+            cursor.execute("SELECT pg_conf_load_time()")
+            before = cursor.fetchone()
+            cursor.execute(f"ALTER SYSTEM SET post_auth_delay = {delay_s}")
+            cursor.execute("SELECT pg_reload_conf()")
+
+            def reloaded() -> bool:  # the postmaster, from which new sessions have it, is first
+                cursor.execute("SELECT pg_conf_load_time()")
+                return bool(cursor.fetchone() != before)
+
+            self._until(reloaded)
+
     def hold_sessions(self, count: int) -> None:
-        """Keep ``count`` superuser sessions open until the server stops."""
+        """Keep ``count`` superuser sessions, as of a backend, open until the server stops."""
         for _ in range(count):
             self._until(self._holds_one_more)
 
-    def hold_lock(self, table: str) -> None:
+    def hold_lock(self, table: str, *, database: str = SUPERUSER) -> None:
         """Keep ``table`` locked against readers until the server stops."""
-        connection = self._connect(SUPERUSER)
+        connection = self.session(database)
         self._hold(connection)
         with closing(connection.cursor()) as cursor:
             cursor.execute("BEGIN")
             cursor.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
 
+    def session(self, database: str = SUPERUSER, *, application_name: str | None = None) -> Any:
+        """Log in as the superuser and return the connection, in autocommit; the caller closes it.
+
+        Raises ``OSError`` or ``pg8000.dbapi.Error``.
+        """
+        # The socket is ours, so that it is closed whatever becomes of the login.
+        sock = _connect_unix(self.socket_path)
+        try:
+            connection: Any = pg8000.dbapi.Connection(  # type: ignore[no-untyped-call]
+                SUPERUSER,
+                database=database,
+                password=self._cluster.superuser_password,
+                sock=sock,
+                application_name=application_name,
+            )
+        except BaseException:
+            sock.close()
+            raise
+        connection.autocommit = True
+        return connection
+
     def _holds_one_more(self) -> bool:
         try:
-            self._hold(self._connect(SUPERUSER))
+            self._hold(self.session(application_name=STRANGER))
         except pg8000.dbapi.Error:  # the slot of a session that has just ended is not free yet
             return False
         return True
@@ -140,24 +178,11 @@ class PostgresServer:
 
         self._sessions.callback(close)
 
-    def _connect(self, database: str) -> Any:
-        # The socket is ours, so that it is closed whatever becomes of the login.
-        sock = _connect_unix(self.socket_path)
-        try:
-            connection: Any = pg8000.dbapi.Connection(  # type: ignore[no-untyped-call]
-                SUPERUSER, database=database, password=self._cluster.superuser_password, sock=sock
-            )
-        except BaseException:
-            sock.close()
-            raise
-        connection.autocommit = True
-        return connection
-
     def _login_answer(self) -> str:
         try:
-            self._connect(SUPERUSER).close()
+            self.session().close()
         except (OSError, pg8000.dbapi.Error) as error:
-            return _server_message(error)
+            return server_message(error)
         return ""
 
     def _until(self, condition: Callable[[], bool]) -> None:
@@ -168,8 +193,8 @@ class PostgresServer:
             time.sleep(POLL_S)
 
 
-def _server_message(error: BaseException | None) -> str:
-    # The driver hides the server's error behind one of its own when the server has hung up already.
+def server_message(error: BaseException | None) -> str:
+    """Return what the server said: the driver hides it behind an error of its own after a hang-up."""
     while error is not None:
         if isinstance(error, pg8000.dbapi.DatabaseError) and isinstance(error.args[0], dict):
             return str(error.args[0].get("M"))

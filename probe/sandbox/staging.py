@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from probe.sandbox.certificates import ClientCertificate
 from probe.sandbox.listener import PortState
+from probe.sandbox.services import ServiceState
 
 PROJECT = "netra-staging"
 REGION = "us-central1"
@@ -12,6 +13,8 @@ INSTANCE = "staging-shared-postgres"
 INSTANCE_NAME = f"{PROJECT}:{REGION}:{INSTANCE}"
 DATABASE = "netra"
 ROLE = "probe"
+TABLES = ("users", "threads", "messages")
+"""What the application needs in its database."""
 
 NO_ROUTE = "127.255.255.255"
 """The loopback network's broadcast address: TCP to it is unreachable at once."""
@@ -24,6 +27,7 @@ Credentials = Literal["metadata", "missing", "refused", "endpoint-down", "endpoi
 Postgres = Literal["running", "down", "frozen", "starting", "stopping", "standby"]
 Resolver = Literal["system", "refusing", "silent"]
 BuiltInSocket = Literal["served", "missing", "refused"]
+Cache = Literal["normal", "silent", "wrong-password"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +53,8 @@ class Staging:
     private_port: PortState = "open"
     cache_port: PortState = "open"
     analytics_port: PortState = "open"
+    cache: Cache = "normal"
+    cache_tls: bool = False
     heals_after_s: float | None = None
     """Seconds from the first connection attempt until silent ports answer."""
     paths: tuple[str, ...] = ("connector", "private_ip", "socket")
@@ -70,8 +76,24 @@ class Staging:
     """Lines before pg_hba.conf's own."""
     sql: tuple[str, ...] = ()
     """Run by the superuser once everything stands."""
+    application_sql: tuple[str, ...] = ()
+    """The same in the application's database, before that."""
     held_sessions: int = 0
     locked_table: str | None = None
+    """One that all databases share."""
+    locked_catalogue: str | None = None
+    """One of the application's database."""
+    login_delay_s: int = 0
+    crowd_at: int = 0
+    """Sessions of the probe at once at which somebody else takes all other slots; 0: nobody does."""
+
+    # The application, and what it calls over HTTP
+    auth_service: ServiceState = "normal"
+    backend: ServiceState = "normal"
+    websocket: ServiceState = "normal"
+    secrets: tuple[str, ...] = ()
+    """Variables that it needs, none of which is set."""
+    rehearsal_killed: bool = False
 
     # The settings file
     egress_limit_s: float = 1.0

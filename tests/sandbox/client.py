@@ -107,17 +107,17 @@ def built_in_socket(environment: Environment) -> Path:
 
 
 def select_one(sock: socket.socket, password: str, **arguments: Any) -> Any:
-    with sock, closing(_connect(sock, password, **arguments)) as connection:
+    with sock, closing(log_in(sock, password, **arguments)) as connection:
         connection.autocommit = True
         with closing(connection.cursor()) as cursor:
             cursor.execute("SELECT 1")
             return cursor.fetchall()
 
 
-def _connect(sock: socket.socket, password: str, **arguments: Any) -> Any:
+def log_in(sock: socket.socket, password: str, *, database: str = "netra", **arguments: Any) -> Any:
     # No SSLRequest of the driver's own.
     return pg8000.dbapi.Connection(  # type: ignore[no-untyped-call]
-        "probe", database="netra", password=password, sock=sock, ssl_context=False, **arguments
+        "probe", database=database, password=password, sock=sock, ssl_context=False, **arguments
     )
 
 

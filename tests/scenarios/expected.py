@@ -1,9 +1,9 @@
 """What each fault of the sandbox looks like from the probe: its verdict, and the stages that fail.
 
 ``PATH:STAGE:FAILURE`` for each failing attempt of ``cloudsql``, in the order of the paths, and of each route
-to a neighbour. ``or`` stands between two that only a race tells apart: a reset right behind the accept
-meets the connect or the stage after it. A fault that only slows things down, or only concerns the metrics,
-fails no stage.
+to a neighbour; where none fails, ``startup:PHASE:FAILURE`` of the rehearsal. ``or`` stands between two that
+only a race tells apart: a reset right behind the accept meets the connect or the stage after it. A fault that
+only slows things down, or only concerns the metrics, fails no stage.
 """
 
 HEALTHY, DEGRADED, DOWN, INCONCLUSIVE = "healthy", "degraded", "down", "inconclusive"
@@ -60,8 +60,8 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     ),
     "lone-blackhole": (DOWN, "connector:tcp:timeout"),
     "instance-unreachable": (DOWN, "connector:tcp:unreachable"),
-    "neighbour-down": (DEGRADED, "neighbour:tcp:refused"),
-    "neighbour-silent": (DEGRADED, "neighbour:tcp:timeout"),
+    "neighbour-down": (DOWN, "neighbour:tcp:refused"),
+    "neighbour-silent": (DOWN, "neighbour:tcp:timeout"),
     "egress-slow": (HEALTHY,),
     "socket-missing": (DEGRADED, "socket:tcp:socket_missing"),
     "socket-refused": (DEGRADED, "socket:tcp:refused"),
@@ -106,6 +106,12 @@ EXPECTED: dict[str, tuple[str, ...]] = {
         "socket:login:not_accepting",
     ),
     "login-silent": (DOWN, "connector:login:timeout", "private_ip:login:timeout", "socket:login:timeout"),
+    "login-slow": (
+        DOWN,
+        "connector:login:timeout",
+        "private_ip:login:timeout",
+        "socket:login:timeout",
+    ),
     "login-drip": (DOWN, "connector:login:timeout"),
     "login-closed": (DOWN, "connector:login:closed"),
     "login-reset": (DOWN, "connector:login:reset"),
@@ -181,4 +187,17 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     "query-garbage": (DOWN, "connector:query:protocol"),
     "query-error": (DOWN, "connector:query:sql_error"),
     "slow": (DEGRADED,),
+    "table-missing": (DOWN, "startup:phase_3_database:table_missing"),
+    "schema-slow": (DOWN, "startup:phase_3_database:timeout"),
+    "cache-wrong-password": (DOWN, "startup:phase_4_cache:password_rejected"),
+    "cache-mute": (DOWN, "startup:phase_4_cache:timeout"),
+    "service-unavailable": (DOWN, "startup:phase_5_services:unhealthy"),
+    "websocket-unready": (DOWN, "startup:phase_6_websocket:unhealthy"),
+    "application-unhealthy": (DOWN, "startup:phase_7_finalize:unhealthy"),
+    "secret-missing": (INCONCLUSIVE, "startup:phase_2_dependencies:secret_missing"),
+    "rehearsal-killed": (INCONCLUSIVE,),
+    "slots-crowded": (DEGRADED,),
+    "role-limit-small": (HEALTHY,),
+    "database-limit-small": (HEALTHY,),
+    "crowd": (DEGRADED,),
 }

@@ -41,8 +41,21 @@ def roots(document: Document) -> list[str]:
     return [f["cause"] for f in document["findings"] if f["consequence_of"] is None]
 
 
-def failing_stages(document: Document) -> list[Document]:
-    """The stages that failed, of the database check and of the neighbours' routes."""
+def failing(document: Document) -> list[Document]:
+    """The stages that failed, of the database check and the neighbours' routes; else the phase that did."""
+    return _failing_stages(document) or _failing_phases(document)
+
+
+def _failing_phases(document: Document) -> list[Document]:
+    return [
+        {**phase, "path": "startup", "stage": phase["name"], "facts": phase}
+        for observation in document["observations"]
+        for phase in observation["facts"].get("rehearsal", {}).get("phases", ())
+        if phase["failure"]
+    ]
+
+
+def _failing_stages(document: Document) -> list[Document]:
     return [
         {**stage, "path": observation["path"] or "neighbour"}
         for observation in document["observations"]

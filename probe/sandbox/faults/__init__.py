@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from probe.sandbox.faults.application import APPLICATION_FAULTS
 from probe.sandbox.faults.database import DATABASE_FAULTS
 from probe.sandbox.faults.fault import Fault, FaultError
 from probe.sandbox.faults.google_cloud import GOOGLE_CLOUD_FAULTS
@@ -13,7 +14,13 @@ from probe.sandbox.staging import Staging, choices
 
 __all__ = ["FAULTS", "Fault", "FaultError", "combine"]
 
-FAULTS: dict[str, Fault] = {**GOOGLE_CLOUD_FAULTS, **NETWORK_FAULTS, **TLS_FAULTS, **DATABASE_FAULTS}
+FAULTS: dict[str, Fault] = {
+    **GOOGLE_CLOUD_FAULTS,
+    **NETWORK_FAULTS,
+    **TLS_FAULTS,
+    **DATABASE_FAULTS,
+    **APPLICATION_FAULTS,
+}
 
 
 def combine(names: Sequence[str]) -> Staging:

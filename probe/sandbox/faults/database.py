@@ -23,6 +23,7 @@ DATABASE_FAULTS: dict[str, Fault] = {
     "login-silent": Fault(
         "a lock on pg_authid holds every login up", Cause.LOGIN_SILENT, Staging(locked_table="pg_authid")
     ),
+    "login-slow": Fault("every login takes 3 s", Cause.LOGIN_SILENT, Staging(login_delay_s=3)),
     "login-drip": Fault(
         "the login is answered a byte at a time, for ever",
         Cause.LOGIN_SILENT,
