@@ -1,17 +1,16 @@
 """The command line: words in, an exit code out, nothing else. Slow imports wait until they are needed."""
 
-import difflib
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
 from probe import __version__
-from probe.model.words import Check, Verdict
+from probe.model.words import Check, Saturation, Verdict
+from probe.options import FAIL_ON, USAGE, config_option, near, refuse, run_options
 from probe.signals import SIGNALLED, signals
 from probe.streams import flush_stdout, give_up_stdout, replace_closed
 
@@ -21,69 +20,7 @@ if TYPE_CHECKING:
     from probe.settings import Settings
 
 EXIT_CODES = {Verdict.HEALTHY: 0, Verdict.DEGRADED: 1, Verdict.DOWN: 3, Verdict.INCONCLUSIVE: 4}
-USAGE = 2
 NOT_DONE = 4
-FAIL_ON = {
-    "never": frozenset({Verdict.INCONCLUSIVE}),
-    "degraded": frozenset({Verdict.DEGRADED, Verdict.DOWN, Verdict.INCONCLUSIVE}),
-    "down": frozenset({Verdict.DOWN, Verdict.INCONCLUSIVE}),
-}
-
-Command = Callable[..., None]
-
-
-class Word(click.Choice[str]):
-    """One of a few words; a misspelt one is refused with the nearest."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The word itself. Raises BadParameter."""
-        try:
-            return super().convert(value, param, ctx)
-        except click.BadParameter as error:
-            near = _near(str(value), self.choices)
-            raise click.BadParameter(error.message.rstrip(".") + near, ctx, param) from None
-
-
-config_option = click.option(
-    "--config", metavar="FILE", help="Settings file (TOML); PROBE_CONFIG names one as well."
-)
-
-
-def run_options(command: Command) -> Command:
-    """The options that `run` and `demo` share."""
-    options = (
-        click.option(
-            "--check",
-            "checks",
-            multiple=True,
-            envvar="PROBE_CHECK",
-            type=Word([check.value for check in Check]),
-            help="Only this check of the profile; may be given more than once.",
-        ),
-        click.option(
-            "--profile", default="scheduled", show_default=True, envvar="PROBE_PROFILE", help="Set of checks."
-        ),
-        click.option(
-            "--format",
-            "form",
-            type=Word(["auto", "text", "json", "log"]),
-            default="auto",
-            show_default=True,
-            envvar="PROBE_FORMAT",
-            help="auto: text, but log in a Cloud Run job.",
-        ),
-        click.option(
-            "--fail-on",
-            type=Word(list(FAIL_ON)),
-            default="degraded",
-            show_default=True,
-            envvar="PROBE_FAIL_ON",
-            help="The mildest verdict with an exit code above 0; inconclusive always has one.",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -99,22 +36,30 @@ def cli() -> None:
 @cli.command()
 @config_option
 @run_options
-def run(*, config: str | None, checks: tuple[str, ...], profile: str, form: str, fail_on: str) -> None:
+def run(
+    *, config: str | None, checks: tuple[str, ...], profile: str, form: str, fail_on: str, saturate: str
+) -> None:
     """Measure once, judge, deliver the metrics, say what was found."""
     with signals() as (interrupted, received):
         settings = _settings(config, secrets=True)
         if profile not in settings.profiles:
-            near = _near(profile, settings.profiles)
             known = ", ".join(settings.profiles)
-            _refuse(f"--profile: there is no profile {profile!r}{near}; there are: {known}")
-        report = _measured(settings, tuple(Check(c) for c in checks), profile, form, interrupted)
+            alike = near(profile, settings.profiles)
+            refuse(f"--profile: there is no profile {profile!r}{alike}; there are: {known}")
+        only = tuple(Check(check) for check in checks)
+        report = _measured(settings, only, profile, Saturation(saturate), form, interrupted)
     if received:
         sys.exit(SIGNALLED + received[0])
     sys.exit(EXIT_CODES[report.verdict] if report.verdict in FAIL_ON[fail_on] else 0)
 
 
 def _measured(
-    settings: "Settings", checks: tuple[Check, ...], profile: str, form: str, interrupted: threading.Event
+    settings: "Settings",
+    checks: tuple[Check, ...],
+    profile: str,
+    saturation: Saturation,
+    form: str,
+    interrupted: threading.Event,
 ) -> "Report":
     from probe import output
     from probe import plan as planning
@@ -122,14 +67,19 @@ def _measured(
 
     if form == "auto":
         form = "text" if settings.cloud_run.job == "local" else "log"
-    plan = planning.plan(settings, profile=profile, only=checks)
-    if not plan.opening and not plan.main:
-        _refuse(f"--check: the profile {profile!r} has none of these checks that the settings allow")
+    instance = settings.application_target.instance
+    if saturation is Saturation.FULL and instance not in settings.pool.saturation_allowed:
+        refuse(
+            f"--saturate full: {instance} is not in pool.saturation_allowed: nothing else may be filled up"
+        )
 
     def deliver(report: "Report", left_s: float) -> "Delivery":
         return output.deliver(settings, report, left_s, interrupted)
 
     with output.watcher(form) as watcher:
+        plan = planning.plan(settings, profile=profile, only=checks, saturation=saturation, watcher=watcher)
+        if not plan.measures_anything:
+            refuse(f"--check: the profile {profile!r} has none of these checks that the settings allow")
         report = run_plan(plan, deliver=deliver, interrupted=interrupted, watcher=watcher)
     output.tell(report, form)
     return report
@@ -147,13 +97,14 @@ def demo(
     profile: str,
     form: str,
     fail_on: str,
+    saturate: str,
 ) -> None:
     """Run on an embedded staging environment: real PostgreSQL, real mTLS, stand-ins for Google's APIs."""
     try:
         from probe.sandbox.demo import run_demo
         from probe.sandbox.faults import FAULTS
     except ImportError as error:
-        _refuse(f"the sandbox is not installed ({error}): pip install 'cloudsql-vpc-probe[sandbox]'")
+        refuse(f"the sandbox is not installed ({error}): pip install 'cloudsql-vpc-probe[sandbox]'")
     if list_faults:
         width = max(len(name) for name in FAULTS)
         for name, fault in FAULTS.items():
@@ -161,8 +112,8 @@ def demo(
         return
     unknown = [name for name in faults if name not in FAULTS]
     if unknown:
-        _refuse(f"--fault: there is no fault {unknown[0]!r}{_near(unknown[0], FAULTS)}; see --list-faults")
-    arguments = ["--profile", profile, "--format", form, "--fail-on", fail_on]
+        refuse(f"--fault: there is no fault {unknown[0]!r}{near(unknown[0], FAULTS)}; see --list-faults")
+    arguments = ["--profile", profile, "--format", form, "--fail-on", fail_on, "--saturate", saturate]
     arguments += [word for check in checks for word in ("--check", check)]
     sys.exit(run_demo(faults, arguments))
 
@@ -196,7 +147,7 @@ def explain(*, cause: str | None) -> None:
             click.echo(f"{one:<{width}}  {entry.meaning}")
         return
     if cause not in Cause.__members__.values():
-        _refuse(f"there is no cause {cause!r}{_near(cause, CATALOGUE)}; `probe explain` lists them")
+        refuse(f"there is no cause {cause!r}{near(cause, CATALOGUE)}; `probe explain` lists them")
     entry = CATALOGUE[Cause(cause)]
     click.echo(f"{cause}: {entry.meaning}")
     click.echo(f"  category     {entry.category}, layer {entry.layer}, {entry.severity}")
@@ -254,16 +205,6 @@ def _settings(config: str | None, *, secrets: bool) -> "Settings":
         sys.exit(USAGE)
 
 
-def _refuse(message: str) -> NoReturn:
-    click.echo(f"error: {message}", err=True)
-    sys.exit(USAGE)
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, [str(one) for one in known], n=1)
-    return f", did you mean {near[0]!r}?" if near else ""
-
-
 def main() -> None:
     """Entry point: no traceback ever, and no exit code but the documented ones."""
     replace_closed()
@@ -287,7 +228,7 @@ def _command_line() -> int:
         return USAGE
     except click.UsageError as error:
         where = f"{error.ctx.command_path}: " if error.ctx else ""
-        _refuse(where + error.format_message())
+        refuse(where + error.format_message())
     except (click.Abort, KeyboardInterrupt):
         return SIGNALLED + signal.SIGINT
     except OSError as error:

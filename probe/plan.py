@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from probe import __version__
-from probe.checks import cloudsql, configuration, egress, route
+from probe.checks import cloudsql, configuration, egress, pool, route, startup
+from probe.checks.concurrently import Nobody, Watcher
+from probe.checks.ramp_request import Request
 from probe.checks.series import Series
 from probe.diagnosis.question import Question
 from probe.dial import keys, paths, tls
@@ -21,30 +23,52 @@ from probe.dial.redaction import Redaction
 from probe.model import words
 from probe.model.report import RunIdentity
 from probe.model.target import Target
-from probe.model.words import Check
-from probe.settings import Settings, measuring_s
+from probe.model.words import Check, Saturation
+from probe.rehearsal.request import StartupRequest
+from probe.settings import Settings, measuring_s, rehearsal_s
 
 Equipped = Mapping[str, Equipment]
+NOBODY = Nobody()
+RAMPS = (Check.POOL, Check.CAPACITY, Check.HERD)
+MOST_KEPT_BACK = 0.6
+"""Of the measuring time: where it is too short for everything, the stages come first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One run: first the opening series, then the main ones, all of each at once."""
+    """One run: the opening series, then the main ones, all of each at once; then the rest, one by one."""
 
     identity: RunIdentity
     question: Question
     opening: tuple[Series, ...]
     main: tuple[Series, ...]
+    rehearsal: tuple[Series, ...]
+    load: tuple[Series, ...]
+    """Ramps: only where nothing has gone wrong before."""
     deadline_s: float
     """The whole run."""
     measuring_s: float
     """All measuring: the run's deadline less what is kept back for delivering the metrics."""
+    kept_back_s: float
+    """Of it, for the rehearsal and the ramps: what comes before them ends earlier by so much."""
     confirm_after_s: float
     prepare: Callable[[], None]
     """What must be there before the first stopwatch starts."""
 
+    @property
+    def measures_anything(self) -> bool:
+        """Whether there is a single series."""
+        return bool(self.opening or self.main or self.rehearsal or self.load)
 
-def plan(settings: Settings, *, profile: str, only: Sequence[Check] = ()) -> Plan:
+
+def plan(
+    settings: Settings,
+    *,
+    profile: str,
+    only: Sequence[Check] = (),
+    saturation: Saturation = Saturation.GUARDED,
+    watcher: Watcher = NOBODY,
+) -> Plan:
     """The profile's checks, those of ``only`` where it names any. Raises KeyError for no such profile."""
     chosen = settings.profiles[profile]
     deadline_s = chosen.deadline_s or settings.deadline_s
@@ -55,13 +79,19 @@ def plan(settings: Settings, *, profile: str, only: Sequence[Check] = ()) -> Pla
     equipped = _equipment(settings, identity.id, key.get, redaction)
     opening, main = _series(settings, checks, equipped)
     main = tuple(replace(one, redaction=redaction) for one in main)
-    needs_key = any(s.check is Check.CLOUDSQL and s.path is words.Path.CONNECTOR for s in main)
-    needs_login = Check.CLOUDSQL in checks
+    request = _startup_request(settings, identity.id)
+    rehearsal = _rehearsal(settings, request, watcher) if Check.STARTUP in checks else ()
+    load = _load(settings, checks, request, equipped, saturation, watcher)
+    rehearsal, load = (tuple(replace(one, redaction=redaction) for one in part) for part in (rehearsal, load))
+    dialling = (*(s for s in main if s.check is Check.CLOUDSQL), *load)
+    needs_key = any(s.path is words.Path.CONNECTOR for s in dialling)
+    needs_login = bool(dialling)
+    measured_s = measuring_s(settings, deadline_s)
 
     def prepare() -> None:
         if needs_key:
             key.start()
-        if main:
+        if main or load:
             paths.prepare(login=needs_login)
         if needs_key:
             key.get()
@@ -71,8 +101,11 @@ def plan(settings: Settings, *, profile: str, only: Sequence[Check] = ()) -> Pla
         question=_question(settings, identity.started_at),
         opening=opening,
         main=main,
+        rehearsal=rehearsal,
+        load=load,
         deadline_s=deadline_s,
-        measuring_s=measuring_s(settings, deadline_s),
+        measuring_s=measured_s,
+        kept_back_s=min(_kept_back_s(settings, checks), MOST_KEPT_BACK * measured_s),
         confirm_after_s=settings.confirm_after_s,
         prepare=prepare,
     )
@@ -111,6 +144,63 @@ def _series(
     return opening, main
 
 
+def _startup_request(settings: Settings, run_id: str) -> StartupRequest:
+    target = settings.application_target
+    secret = settings.passwords.get(target.name)
+    return StartupRequest(
+        target=target,
+        path=settings.application_path,
+        application=settings.application,
+        startup=settings.startup,
+        timeouts=settings.timeouts,
+        password=secret.reveal() if secret else None,
+        cache_password=settings.cache_password.reveal() if settings.cache_password else None,
+        sqladmin_endpoint=settings.sqladmin.endpoint,
+        metadata_expected=settings.cloud_run.metadata_expected,
+        run_id=run_id,
+    )
+
+
+def _rehearsal(settings: Settings, request: StartupRequest, watcher: Watcher) -> tuple[Series, ...]:
+    def started(phase: str) -> None:
+        watcher.phase_started(request.target.name, phase)
+
+    return startup.series(request, start_delay_s=settings.pool.start_delay_s, started=started)
+
+
+def _load(
+    settings: Settings,
+    checks: tuple[Check, ...],
+    request: StartupRequest,
+    equipped: Equipped,
+    saturation: Saturation,
+    watcher: Watcher,
+) -> tuple[Series, ...]:
+    return tuple(
+        pool.series(
+            Request(
+                check=check,
+                target=request.target,
+                path=request.path,
+                application=settings.application,
+                pool=settings.pool,
+                saturation=saturation,
+                equipment=equipped[request.target.name],
+                sqladmin_endpoint=request.sqladmin_endpoint,
+                metadata_expected=request.metadata_expected,
+                stepped=watcher.ramp_stepped,
+            )
+        )
+        for check in RAMPS
+        if check in checks
+    )
+
+
+def _kept_back_s(settings: Settings, checks: tuple[Check, ...]) -> float:
+    rehearsed_s = rehearsal_s(settings) if Check.STARTUP in checks else 0.0
+    return rehearsed_s + settings.pool.budget_s * sum(check in RAMPS for check in checks)
+
+
 def _egress_addresses(settings: Settings) -> tuple[tuple[str, int], ...]:
     """Private endpoints that are known before anybody is asked."""
     if settings.egress.address:
@@ -127,6 +217,8 @@ def _equipment(
     passwords = {name: secret.reveal() for name, secret in settings.passwords.items()}
     for password in passwords.values():
         redaction.add(password)
+    if settings.cache_password:
+        redaction.add(settings.cache_password.reveal())
     admin_api = AdminApi(settings.sqladmin.endpoint, identity)
     return {
         target.name: Equipment(
@@ -174,6 +266,11 @@ def _question(settings: Settings, started_at: str) -> Question:
         started_at=started_at,
         connector_name=settings.connector.name,
         gateway=settings.connector.gateway,
+        application=settings.application,
+        application_target=settings.application_target.name,
+        application_path=settings.application_path,
+        cache_address=settings.startup.cache.address,
+        services=settings.startup.services,
     )
 
 

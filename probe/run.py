@@ -1,17 +1,17 @@
-"""The program, top to bottom: measure, judge, confirm, deliver, tell."""
+"""The program, top to bottom: measure, rehearse, judge, confirm, fill the pool, deliver, tell."""
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from probe.checks.concurrently import Nobody, Watcher, observe
-from probe.checks.series import Series
+from probe.checks.series import Sampling, Series
 from probe.dial.clock import Deadline
 from probe.model.observation import Delivery, Observation
 from probe.model.report import Report
-from probe.model.words import Verdict
+from probe.model.words import Check, Outcome, SkipReason, Verdict
 from probe.plan import Plan, confirmation
 
 if TYPE_CHECKING:
@@ -19,22 +19,24 @@ if TYPE_CHECKING:
 
 Deliver = Callable[[Report, float], Delivery]
 """The report, and the seconds left of the run's deadline."""
+Measure = Callable[[Sequence[Series]], tuple[Observation, ...]]
 NOBODY = Nobody()
+BAD = frozenset({Outcome.FAILED, Outcome.CRASHED})
 
 
 def run(plan: Plan, *, deliver: Deliver, interrupted: threading.Event, watcher: Watcher = NOBODY) -> Report:
     """One run. ``deliver`` writes the metrics of a finished report; it never raises."""
     deadline, all_ends = Deadline.after(plan.measuring_s), Deadline.after(plan.deadline_s)
+    dialling_ends = Deadline.after(plan.measuring_s - plan.kept_back_s)
     plan.prepare()
     origin_ns = time.monotonic_ns()
 
-    def measure(series: Sequence[Series]) -> tuple[Observation, ...]:
-        return observe(
-            series, origin_ns=origin_ns, deadline=deadline, interrupted=interrupted, watcher=watcher
-        )
+    def measure(series: Sequence[Series], until: Deadline = deadline) -> tuple[Observation, ...]:
+        return observe(series, origin_ns=origin_ns, deadline=until, interrupted=interrupted, watcher=watcher)
 
-    observations = measure(plan.opening)
-    observations += measure(plan.main)
+    observations = measure(plan.opening, dialling_ends)
+    observations += measure(plan.main, dialling_ends)
+    observations += measure(plan.rehearsal)
 
     from probe.diagnosis.diagnose import diagnose  # late: nothing that was measured needs it
 
@@ -42,8 +44,13 @@ def run(plan: Plan, *, deliver: Deliver, interrupted: threading.Event, watcher: 
     if _worth_confirming(plan, diagnosis, deadline):
         watcher.pausing(plan.confirm_after_s)
         if not interrupted.wait(plan.confirm_after_s):
-            observations += measure(confirmation(plan.main, _down(diagnosis)))
+            again = confirmation(plan.main + plan.rehearsal, _down(diagnosis))
+            for part in (_without(again, Check.STARTUP), _only(again, Check.STARTUP)):
+                observations += measure(part)
             diagnosis = diagnose(observations, plan.question)
+    if plan.load:
+        observations += _filled(plan.load, observations, measure, origin_ns)
+        diagnosis = diagnose(observations, plan.question)
     report = Report(
         identity=plan.identity,
         duration_s=(time.monotonic_ns() - origin_ns) / 1e9,
@@ -52,6 +59,7 @@ def run(plan: Plan, *, deliver: Deliver, interrupted: threading.Event, watcher: 
         headline=diagnosis.headline,
         findings=diagnosis.findings,
         observations=observations,
+        chain=diagnosis.chain,
         interrupted=interrupted.is_set(),
     )
     return delivered(report, deliver(report, _left_s(all_ends)))
@@ -62,6 +70,32 @@ def delivered(report: Report, delivery: Delivery) -> Report:
     from probe.diagnosis.own_findings import delivery_findings
 
     return replace(report, delivery=delivery, findings=report.findings + delivery_findings(delivery))
+
+
+def _filled(
+    load: Iterable[Series], before: tuple[Observation, ...], measure: Measure, origin_ns: int
+) -> tuple[Observation, ...]:
+    """One ramp after another; none once anything on the same way has gone wrong."""
+    filled: tuple[Observation, ...] = ()
+    for series in load:
+        if any(_speaks_against(seen, series) for seen in before + filled):
+            filled += tuple(Sampling(series, origin_ns=origin_ns).left_out(SkipReason.EARLIER_STAGE_FAILED))
+        else:
+            filled += measure((series,))
+    return filled
+
+
+def _speaks_against(seen: Observation, ramp: Series) -> bool:
+    """Whether a pool must not be filled after this: never where the way to it is not in order."""
+    return seen.outcome in BAD and (seen.target, seen.path) == (ramp.target, ramp.path)
+
+
+def _without(series: Sequence[Series], check: Check) -> tuple[Series, ...]:
+    return tuple(one for one in series if one.check is not check)
+
+
+def _only(series: Sequence[Series], check: Check) -> tuple[Series, ...]:
+    return tuple(one for one in series if one.check is check)
 
 
 def _down(diagnosis: "Diagnosis") -> tuple[str, ...]:

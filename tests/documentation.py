@@ -11,10 +11,12 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from probe.cli import EXIT_CODES, NOT_DONE, USAGE
+from probe.cli import EXIT_CODES, NOT_DONE
 from probe.diagnosis.catalogue import CATALOGUE
+from probe.model.application import PHASES
 from probe.model.target import Timeouts
-from probe.model.words import Stage, Verdict
+from probe.model.words import PhaseKind, Stage, Verdict
+from probe.options import USAGE
 from probe.sandbox.faults import FAULTS
 from probe.settings import settings_table
 from probe.signals import SIGNALLED
@@ -79,6 +81,23 @@ def stages() -> str:
     )
 
 
+DEEDS: Mapping[PhaseKind, str] = {
+    PhaseKind.INIT: "settings, environment, identity; no network",
+    PhaseKind.DEPENDENCIES: "`startup.secrets` are set; an access token; the Admin API knows the instance",
+    PhaseKind.DATABASE: "engine, connect, first query, then the schema check for `startup.required_tables`",
+    PhaseKind.CACHE: "Redis: connect, AUTH, PING",
+    PhaseKind.SERVICES: "GET each of `startup.services`: 200, and a `status` of `healthy` or `ok` if any",
+    PhaseKind.WEBSOCKET: "the handshake with `startup.websocket`; a 400, 401, 403 or 426 is an answer too",
+    PhaseKind.FINALIZE: "GET `startup.health`",
+}
+
+
+def phases() -> str:
+    """The phases of the application's start-up."""
+    rows = ((f"`{phase.name}`", f"{phase.budget_s:g} s", DEEDS[phase.does]) for phase in PHASES)
+    return table(("phase", "budget", "what the rehearsal does"), rows)
+
+
 def exit_codes() -> str:
     """What the shell sees."""
     return table(("exit code", "meaning"), ((str(code), text) for code, text in EXITS.items()))
@@ -102,6 +121,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "exit-codes": exit_codes,
     "faults": faults,
     "layers": layers,
+    "phases": phases,
     "metrics": lambda: markdown_table() + "\n",
     "settings": settings_table,
     "stages": stages,

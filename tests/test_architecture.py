@@ -31,6 +31,7 @@ NAMES_OF_OTHERS = {
 TEST_FOLDERS_OF_THEIR_OWN = {
     "scenarios": "whole runs on the sandbox, one for each fault",
     "benchmarks": "what the probe is compared with",
+    "promise": "whole runs that must harm nobody, and are ended in every way",
 }
 
 # In pieces, so that this file does not hold what it looks for.

@@ -35,7 +35,7 @@ LIMIT_S = 40.0
 SCHEMA = json.loads(files("probe.sinks").joinpath("report.schema.json").read_text())
 FAULT_OF_VERDICT = {
     "healthy": (),
-    "degraded": ("neighbour-down",),
+    "degraded": ("socket-missing",),
     "down": ("tls-reset",),
     "inconclusive": ("admin-403",),
 }

@@ -25,6 +25,7 @@ EXTRA = {canonicalize_name(Requirement(line).name) for line in PROJECT["optional
 
 # Imported, and not declared: a declared dependency cannot do without it.
 COMES_WITH = {
+    "aiohttp": "cloud-sql-python-connector",
     "cryptography": "cloud-sql-python-connector",
     "grpcio": "google-cloud-monitoring",
     "protobuf": "google-cloud-monitoring",

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from probe.model.application import Application
 from probe.model.secret import Secret
 from probe.model.target import Neighbour, Target
 from probe.model.words import Check, Path
@@ -24,13 +25,14 @@ SETTINGS = Settings(
     region="r",
     targets=(TARGET,),
     neighbours=(Neighbour(name="cache", address="127.0.0.8:6379"),),
-    passwords={"db": Secret("secret")},
+    passwords={"db": Secret("hunter2")},
 )
 
 
 def keys(settings: Settings = SETTINGS, *, only: tuple[Check, ...] = ()) -> list[tuple[str, str, str | None]]:
     made = plan(settings, profile="scheduled", only=only)
-    return [(s.check, s.target, s.path) for s in made.opening + made.main]
+    everything = made.opening + made.main + made.rehearsal + made.load
+    return [(s.check, s.target, s.path) for s in everything]
 
 
 def test_the_scheduled_profile_makes_each_check_of_each_path_and_neighbour() -> None:
@@ -43,7 +45,31 @@ def test_the_scheduled_profile_makes_each_check_of_each_path_and_neighbour() -> 
         ("cloudsql", "db", "connector"),
         ("cloudsql", "db", "private_ip"),
         ("cloudsql", "db", "socket"),
+        ("startup", "db", "connector"),
+        ("pool", "db", "connector"),
     ]
+
+
+def test_the_load_profile_adds_raw_capacity_and_a_herd() -> None:
+    made = plan(SETTINGS, profile="load")
+    assert [s.check for s in made.load] == [Check.POOL, Check.CAPACITY, Check.HERD]
+
+
+def test_the_application_goes_its_own_way_to_its_own_target() -> None:
+    other = replace(TARGET, name="other", paths=(Path.SOCKET, Path.PRIVATE_IP))
+    application = Application(target="other", path=Path.PRIVATE_IP)
+    settings = replace(SETTINGS, targets=(TARGET, other), application=application)
+    made = plan(settings, profile="scheduled")
+    ways = [(s.target, s.path) for s in made.rehearsal + made.load]
+    assert ways == [("other", Path.PRIVATE_IP)] * 2
+    assert (made.question.application_target, made.question.application_path) == ("other", Path.PRIVATE_IP)
+
+
+def test_time_for_the_rehearsal_and_the_ramps_is_kept_back_as_far_as_there_is_any() -> None:
+    assert plan(SETTINGS, profile="scheduled").kept_back_s == pytest.approx(206.0 + 60.0)
+    assert plan(SETTINGS, profile="scheduled", only=(Check.ROUTE,)).kept_back_s == 0.0
+    short = plan(replace(SETTINGS, deadline_s=100.0), profile="scheduled")
+    assert short.kept_back_s == pytest.approx(0.6 * short.measuring_s)
 
 
 def test_named_checks_restrict_the_profile() -> None:
@@ -85,12 +111,14 @@ def test_a_profile_has_its_own_deadline() -> None:
 def test_a_confirmation_repeats_the_series_of_the_named_targets_and_of_the_neighbours() -> None:
     other = replace(TARGET, name="other")
     settings = replace(SETTINGS, targets=(TARGET, other), passwords={})
-    again = confirmation(plan(settings, profile="scheduled").main, ("db",))
+    made = plan(settings, profile="scheduled")
+    again = confirmation(made.main + made.rehearsal, ("db",))
     assert {s.target for s in again} == {"db", "cache"}
     assert all(s.confirmation for s in again)
-    assert len(again) == 6
+    assert [s.check for s in again].count(Check.STARTUP) == 1
+    assert len(again) == 7
 
 
 def test_nothing_that_holds_a_password_shows_it() -> None:
     made = plan(SETTINGS, profile="scheduled")
-    assert "secret" not in repr(made)
+    assert "hunter2" not in repr(made)

@@ -82,7 +82,15 @@ print([module for module in slow if module in sys.modules])
     assert child(environment, code).strip() == "[]"
 
 
-def plan_of(*dials: Dial, confirm_after_s: float = 0.0, deadline_s: float = 5.0, attempts: int = 1) -> Plan:
+def plan_of(
+    *dials: Dial,
+    confirm_after_s: float = 0.0,
+    deadline_s: float = 5.0,
+    kept_back_s: float = 0.0,
+    attempts: int = 1,
+    rehearsal: tuple[Series, ...] = (),
+    load: tuple[Series, ...] = (),
+) -> Plan:
     series = tuple(
         Series(
             check=Check.CLOUDSQL,
@@ -102,8 +110,11 @@ def plan_of(*dials: Dial, confirm_after_s: float = 0.0, deadline_s: float = 5.0,
         question=question,
         opening=(),
         main=series,
+        rehearsal=rehearsal,
+        load=load,
         deadline_s=deadline_s,
         measuring_s=deadline_s,
+        kept_back_s=kept_back_s,
         confirm_after_s=confirm_after_s,
         prepare=lambda: None,
     )
@@ -129,6 +140,76 @@ def hangs(trace: Trace, _concessions: Concessions) -> None:
     trace.begin(Stage.TCP, 30.0)
     trace.begin(Stage.LOGIN, 30.0)
     time.sleep(2.0)
+
+
+def series_of(check: Check, dial: Dial, path: Path = Path.CONNECTOR) -> Series:
+    return Series(check=check, target=TARGET.name, path=path, dial=dial, budget_s=5.0)
+
+
+def outcomes(report: Report) -> dict[Check, tuple[Outcome, SkipReason | None]]:
+    return {o.check: (o.outcome, o.skip_reason) for o in report.observations}
+
+
+def nothing(_trace: Trace, _concessions: Concessions) -> None:
+    """Pass."""
+
+
+def test_ramps_are_made_one_after_another_and_last() -> None:
+    order: list[str] = []
+
+    def noted(name: str) -> Dial:
+        def dial(_trace: Trace, _concessions: Concessions) -> None:
+            order.append(f"{name} begins")
+            time.sleep(0.05)
+            order.append(f"{name} ends")
+
+        return dial
+
+    ramps = (series_of(Check.POOL, noted("pool")), series_of(Check.HERD, noted("herd")))
+    rehearsal = (series_of(Check.STARTUP, noted("startup")),)
+    run_plan(plan_of(noted("cloudsql"), rehearsal=rehearsal, load=ramps))
+    steps = ("cloudsql", "startup", "pool", "herd")
+    assert order == [f"{name} {what}" for name in steps for what in ("begins", "ends")]
+
+
+def test_after_a_failure_on_the_same_way_no_ramp_is_begun() -> None:
+    report = run_plan(plan_of(fails, load=(series_of(Check.POOL, crashes_the_test),)))
+    assert outcomes(report)[Check.POOL] == (Outcome.SKIPPED, SkipReason.EARLIER_STAGE_FAILED)
+
+
+def crashes_the_test(_trace: Trace, _concessions: Concessions) -> None:
+    raise AssertionError("a ramp was begun")
+
+
+def test_a_failed_rehearsal_and_a_failed_ramp_keep_what_follows_from_being_filled() -> None:
+    def refused(_trace: Trace, _concessions: Concessions) -> None:
+        raise stage_failure(Failure.REFUSED, "no")
+
+    pool, herd = series_of(Check.POOL, crashes_the_test), series_of(Check.HERD, crashes_the_test)
+    rehearsal = (series_of(Check.STARTUP, refused),)
+    seen = outcomes(run_plan(plan_of(passes, rehearsal=rehearsal, load=(pool,))))
+    assert seen[Check.POOL] == (Outcome.SKIPPED, SkipReason.EARLIER_STAGE_FAILED)
+    seen = outcomes(run_plan(plan_of(passes, load=(series_of(Check.POOL, refused), herd))))
+    assert seen[Check.HERD] == (Outcome.SKIPPED, SkipReason.EARLIER_STAGE_FAILED)
+
+
+def test_a_failure_on_another_way_keeps_no_ramp_from_being_made() -> None:
+    ramp = series_of(Check.POOL, nothing)
+    assert outcomes(run_plan(plan_of(passes, fails, load=(ramp,))))[Check.POOL] == (Outcome.PASSED, None)
+
+
+def test_after_a_signal_no_ramp_is_begun() -> None:
+    interrupted = threading.Event()
+    interrupted.set()
+    report = run_plan(plan_of(passes, load=(series_of(Check.POOL, crashes_the_test),)), interrupted)
+    assert outcomes(report)[Check.POOL] == (Outcome.SKIPPED, SkipReason.INTERRUPTED)
+
+
+def test_what_comes_before_the_rehearsal_leaves_it_its_time() -> None:
+    rehearsal = (series_of(Check.STARTUP, nothing),)
+    report = run_plan(plan_of(hangs, deadline_s=1.5, kept_back_s=1.2, rehearsal=rehearsal))
+    assert outcomes(report)[Check.CLOUDSQL] == (Outcome.SKIPPED, SkipReason.DEADLINE)
+    assert outcomes(report)[Check.STARTUP] == (Outcome.PASSED, None)
 
 
 def test_a_down_that_passes_when_measured_again_is_degraded_and_said_to_be_unconfirmed() -> None:

@@ -72,6 +72,8 @@ def observe(
     samplings = [
         Sampling(series, origin_ns=origin_ns, stage_started=watcher.stage_started) for series in all_series
     ]
+    if (reason := _reason_to_stop(deadline, interrupted)) is not None:
+        return _left_out(samplings, reason, watcher)
     for sampling in samplings:
         threading.Thread(target=_work, args=(sampling, answers), daemon=True).start()
     observations: dict[str, Observation] = {}  # by id: what was cut off may have ended at the same instant
@@ -92,6 +94,14 @@ def observe(
             break
     order = {_key(series): number for number, series in enumerate(all_series)}
     return tuple(sorted(observations.values(), key=lambda o: (order[_key(o)], o.attempt)))
+
+
+def _left_out(samplings: Iterable[Sampling], reason: SkipReason, watcher: Watcher) -> tuple[Observation, ...]:
+    """Nothing is begun any more."""
+    observations = tuple(one for sampling in samplings for one in sampling.left_out(reason))
+    for observation in observations:
+        watcher.attempt_finished(observation)
+    return observations
 
 
 def _await_release(running: Iterable[Sampling], answers: "queue.SimpleQueue[Observation | Sampling]") -> None:

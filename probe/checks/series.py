@@ -19,6 +19,11 @@ from probe.model.words import Check, Failure, Outcome, Path, SkipReason, Stage
 Dial = Callable[[Trace, Concessions], None]
 StageStarted = Callable[[Check, str, Path | None, int, Stage], None]
 
+
+def _nobody(*_where: object) -> None:
+    """Nobody wants to see it."""
+
+
 MAX_CRASH_TEXT = 2000
 
 
@@ -57,7 +62,7 @@ class Series:
 class Sampling:
     """A series under way. One thread calls ``observe``; another may call ``cut_off`` at any time."""
 
-    def __init__(self, series: Series, *, origin_ns: int, stage_started: StageStarted) -> None:
+    def __init__(self, series: Series, *, origin_ns: int, stage_started: StageStarted = _nobody) -> None:
         self.series = series
         self._stage_started = stage_started
         self._origin_ns = origin_ns

@@ -473,11 +473,15 @@ CATALOGUE: dict[Cause, Entry] = {
         "An SSLRequest is answered with one letter; this was something else.",
         "Check that the instance runs PostgreSQL and that nothing stands in between.",
     ),
-    Cause.SSLREQUEST_REFUSED: _advice(
-        "The server proxy resets the SSLRequest inside TLS, and works without it.",
+    Cause.SSLREQUEST_REFUSED: Entry(
+        SETUP,
+        Layer.CONFIGURATION,
+        Severity.INFO,
+        Blame.TARGET,
+        "The server proxy resets the SSLRequest inside TLS, and works without it. pg8000 sends one by "
+        "default: an application that lets it cannot start.",
         "One reset, then a dial without it went through.",
-        'Set proxy_check = "off" for this target; nothing is wrong with the path.',
-        severity=Severity.INFO,
+        'Pass ssl_context=False to pg8000 in the application; where it does, set proxy_check = "off" here.',
     ),
     # PostgreSQL
     Cause.DATABASE_DOWN: _broken(

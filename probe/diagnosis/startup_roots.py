@@ -32,6 +32,8 @@ NO_WAY = frozenset(
     }
 )
 """How a phase ends whose other side cannot be reached, or does not answer."""
+FATAL_TO_THE_STACK = frozenset({Cause.SSLREQUEST_REFUSED})
+"""The dialler does without what is refused and only remarks upon it; the stock stack does not."""
 DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
@@ -50,7 +52,8 @@ class Ended:
 
 def existing_root(seen: Seen, found: Iterable[Finding], ended: Ended) -> Finding | None:
     """What explains this phase among what was found already: the same cause first, then the worst."""
-    causes = [f for f in found if f.severity is not Severity.INFO and _explains(seen, f, ended)]
+    grave = (f for f in found if f.severity is not Severity.INFO or f.cause in FATAL_TO_THE_STACK)
+    causes = [f for f in grave if _explains(seen, f, ended)]
     return min(causes, key=lambda f: (f.cause is not ended.cause, SEVERITIES.index(f.severity)), default=None)
 
 

@@ -108,8 +108,9 @@ class Trace:
         return (*done, self._ended(current, time.monotonic_ns()))
 
     def span(self) -> Span:
-        """From the attempt's start to the end of its last stage so far."""
-        return self._span(self.started_ns, time.monotonic_ns() if self._open else self._ended_ns)
+        """From the attempt's start to the end of its last stage so far; of one without stages to now."""
+        goes_on = self._open is not None or not self._done
+        return self._span(self.started_ns, time.monotonic_ns() if goes_on else self._ended_ns)
 
     def _close(
         self, outcome: Outcome, *, failure: Failure | None = None, error: ErrorFacts | None = None

@@ -73,7 +73,9 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 def error_facts(error: BaseException) -> ErrorFacts:
     """The exception in plain words, without a traceback."""
-    number = next((e.errno for e in causes(error) if isinstance(e, OSError) and e.errno), None)
+    # An SSLError's number is OpenSSL's, not the system's.
+    system = (e for e in causes(error) if isinstance(e, OSError) and not isinstance(e, ssl.SSLError))
+    number = next((e.errno for e in system if e.errno), None)
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     return ErrorFacts(

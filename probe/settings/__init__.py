@@ -1,6 +1,6 @@
 """The only reader of the environment and of the settings file."""
 
-from probe.settings.doubts import doubts, measuring_s
+from probe.settings.doubts import doubts, measuring_s, rehearsal_s
 from probe.settings.loading import NOT_SETTINGS, load, password
 from probe.settings.problems import SettingsError
 from probe.settings.schema import (
@@ -34,5 +34,6 @@ __all__ = [
     "load",
     "measuring_s",
     "password",
+    "rehearsal_s",
     "settings_table",
 ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from probe.model.application import PHASES
 from probe.model.words import Check
 from probe.settings.schema import Settings
 
@@ -45,7 +46,7 @@ def _deadline_doubts(settings: Settings, key: str, deadline_s: float) -> Iterato
 
 def rehearsal_s(settings: Settings) -> float:
     """The longest that a rehearsal of the application's start-up takes."""
-    return sum(phase.budget_s for phase in settings.startup.phases)
+    return sum(phase.budget_s for phase in settings.startup.phases or PHASES)
 
 
 def _rehearsal_doubts(settings: Settings, key: str, deadline_s: float) -> Iterator[str]:

@@ -12,7 +12,9 @@ from probe.settings.schema import CloudRun, Settings
 
 PREFIX = "PROBE_"
 LEVEL = "__"
-NOT_SETTINGS = frozenset({"PROBE_CONFIG", "PROBE_FAIL_ON", "PROBE_PROFILE", "PROBE_FORMAT", "PROBE_CHECK"})
+NOT_SETTINGS = frozenset(
+    {"PROBE_CONFIG", "PROBE_FAIL_ON", "PROBE_PROFILE", "PROBE_FORMAT", "PROBE_CHECK", "PROBE_SATURATE"}
+)
 """Options of the command line that have a variable of their own."""
 
 

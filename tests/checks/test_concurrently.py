@@ -1,5 +1,6 @@
 import threading
 import time
+from dataclasses import replace
 
 from probe.checks.concurrently import POLL_S, Nobody, Watcher, observe
 from probe.checks.series import Dial, Series
@@ -134,6 +135,41 @@ def test_a_thread_that_hangs_does_not_hold_the_end() -> None:
     hanging.released.set()
     for thread in left:
         thread.join(2)
+
+
+def test_after_the_deadline_nothing_is_begun() -> None:
+    def never(_trace: Trace, _concessions: Concessions) -> None:
+        raise AssertionError("begun")
+
+    watcher = Listener()
+    observations = run(series(never, attempts=2), deadline_s=-1, watcher=watcher)
+    assert [one.skip_reason for one in observations] == [SkipReason.DEADLINE] * 2
+    assert watcher.finished == list(observations)
+
+
+def holding(released: threading.Event, *, heeds: bool) -> Dial:
+    """Holds something until it is cut off, and takes a moment to let go of it; or never does."""
+
+    def dial(trace: Trace, _concessions: Concessions) -> None:
+        trace.stopped.wait(10)
+        time.sleep(0.2 if heeds else 10)
+        released.set()
+
+    return dial
+
+
+def test_what_holds_something_gets_the_time_to_let_go_of_it() -> None:
+    released = threading.Event()
+    run(replace(series(holding(released, heeds=True)), release_s=5.0), deadline_s=0.1)
+    assert released.is_set()
+
+
+def test_what_does_not_let_go_in_its_time_is_left_behind() -> None:
+    released = threading.Event()
+    begun = time.monotonic()
+    run(replace(series(holding(released, heeds=False)), release_s=0.3), deadline_s=0.1)
+    assert time.monotonic() - begun < 3
+    assert not released.is_set()
 
 
 def test_what_ended_before_a_deadline_that_has_passed_is_kept_as_it_ended() -> None:

@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from probe.checks.series import MAX_CRASH_TEXT, Dial, Sampling, Series, concede
+from probe.checks.series import MAX_CRASH_TEXT, Dial, Sampling, Series, Skipped, concede
 from probe.dial.clock import Trace
 from probe.dial.failures import stage_failure
 from probe.dial.parameters import Known
 from probe.dial.paths import FULL, Concessions
 from probe.dial.redaction import Redaction
-from probe.model.facts import DnsFacts
+from probe.model.facts import DnsFacts, ErrorFacts
 from probe.model.observation import Observation
-from probe.model.words import Check, Failure, Outcome, Path, SkipReason, Stage
+from probe.model.ramp import Ramp
+from probe.model.words import Check, Failure, Outcome, Path, Saturation, SkipReason, Stage
 
 STAGES = (Stage.DNS, Stage.TCP, Stage.TLS)
 F, P = Outcome.FAILED, Outcome.PASSED
@@ -187,7 +188,7 @@ def test_a_crash_between_stages_is_kept_in_the_observation() -> None:
     (observation,) = observed(crash, attempts=1)
     assert observation.error
     assert len(observation.error.message) == MAX_CRASH_TEXT
-    assert observation.span.duration_s == 0
+    assert {stage.span for stage in observation.stages} == {None}
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.EADDRNOTAVAIL])
@@ -342,3 +343,52 @@ def test_a_series_that_is_cut_off_while_it_waits_ends_at_once() -> None:
         (2, SkipReason.INTERRUPTED),
         (3, SkipReason.INTERRUPTED),
     ]
+
+
+def test_a_dial_that_must_not_go_on_is_skipped_with_its_reason_and_what_it_found() -> None:
+    result = Ramp(saturation=Saturation.GUARDED, wanted=10, workers=35, keep_free=5)
+
+    def busy(trace: Trace, _concessions: Concessions) -> None:
+        trace.result = result
+        raise Skipped(SkipReason.BUSY, ErrorFacts(type="probe", message="another probe"))
+
+    (observation,) = observed(busy, attempts=1)
+    assert (observation.outcome, observation.skip_reason) == (Outcome.SKIPPED, SkipReason.BUSY)
+    assert observation.error
+    assert observation.error.message == "another probe"
+    assert observation.result == result
+
+
+def test_a_failure_outside_of_every_stage_is_said_with_the_observation() -> None:
+    def refused(_trace: Trace, _concessions: Concessions) -> None:
+        raise stage_failure(Failure.REFUSED, "by nobody's stage")
+
+    observation = observed(refused)[0]
+    assert (observation.outcome, observation.failure) == (Outcome.FAILED, Failure.REFUSED)
+    assert observation.error
+    assert observation.error.message == "by nobody's stage"
+
+
+def test_what_was_found_until_the_cut_is_kept_and_the_dial_is_told() -> None:
+    result = Ramp(saturation=Saturation.GUARDED, wanted=10, workers=35, keep_free=5, held=3)
+    told, reached = threading.Event(), threading.Event()
+
+    def ramps(trace: Trace, _concessions: Concessions) -> None:
+        trace.result = result
+        reached.set()
+        if trace.stopped.wait(5):
+            told.set()
+
+    one = sampling(ramps)
+    thread = threading.Thread(target=lambda: list(one.observe()))
+    thread.start()
+    assert reached.wait(2)
+    under_way = next(one.cut_off(SkipReason.INTERRUPTED))
+    thread.join(5)
+    assert under_way.result == result
+    assert told.is_set()
+
+
+def test_what_is_left_out_says_so_for_each_attempt() -> None:
+    blanks = list(sampling(passing).left_out(SkipReason.EARLIER_STAGE_FAILED))
+    assert [one.skip_reason for one in blanks] == [SkipReason.EARLIER_STAGE_FAILED] * 3

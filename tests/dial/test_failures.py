@@ -142,3 +142,7 @@ def test_facts_name_the_type_and_cut_the_message() -> None:
     assert error_facts(tls_error("UNKNOWN_CA")).type == "ssl.SSLError"
     assert error_facts(OSError(errno.ECONNRESET, "x")).errno == "ECONNRESET"
     assert error_facts(socket.gaierror(socket.EAI_NONAME, "x")).errno is None
+
+
+def test_openssls_own_number_is_no_errno() -> None:
+    assert error_facts(ssl.SSLEOFError(8, "EOF occurred in violation of protocol")).errno is None
