@@ -1,0 +1,136 @@
+"""Checks ``pool``, ``capacity`` and ``herd``: filling the application's pools as far as it harms nobody.
+
+A ramp raises what went wrong with the database (StageFailure) or with the probe; a guard that stops it is no
+failure, and what it measured stands on the trace.
+"""
+
+from dataclasses import replace
+
+from probe.checks import ramp_guard
+from probe.checks.ramp import Ascent
+from probe.checks.ramp_listen import Listening, Stop, origin_ns
+from probe.checks.ramp_request import Request, Workload, workload
+from probe.checks.ramp_watch import CutOff, Entered, Watch
+from probe.checks.series import Series
+from probe.dial.clock import Trace
+from probe.dial.parameters import LET_GO_S, Purpose
+from probe.dial.paths import Concessions
+from probe.dial.redaction import Redaction
+from probe.model.ramp import Limits, Ramp
+from probe.model.words import Saturation, StopReason
+from probe.rehearsal.load_request import LoadRequest
+
+RELEASE_S = 3.0
+"""What a ramp that is cut off gets to let go."""
+LOOK_S = 0.6
+"""How long others are watched before the first step: longer than it takes to count their logins."""
+STATEMENT_S = 5.0
+"""The most that a statement of a pooled connection may take."""
+
+FAILING = (StopReason.CANARY_FAILED, StopReason.FAILED, StopReason.CONTROL_LOST)
+"""Reasons to stop that are a failure of the other side."""
+
+
+def series(request: Request) -> Series:
+    """One ramp, to be run by itself: a second one at the same instance is told that it is busy."""
+    redaction = Redaction()
+    redaction.add(request.equipment.password)
+    return Series(
+        check=request.check,
+        target=request.target.name,
+        path=request.path,
+        dial=lambda trace, concessions: _dial(request, trace, concessions),
+        budget_s=request.pool.budget_s,
+        redaction=redaction,
+        release_s=RELEASE_S,
+    )
+
+
+def _dial(request: Request, trace: Trace, concessions: Concessions) -> None:
+    """Raises StageFailure, Skipped; RuntimeError where the probe itself went wrong."""
+    work = workload(request.check, request.application, request.pool)
+    trace.result = Ramp(
+        saturation=request.saturation,
+        wanted=work.wanted,
+        workers=work.workers,
+        keep_free=request.pool.keep_free,
+    )
+    budget_s = min(request.equipment.timeouts.connection_s, request.pool.budget_s)
+    try:
+        with Watch(request, concessions, origin_ns=origin_ns(trace), budget_s=budget_s) as watch:
+            entered = watch.await_entry(trace.stopped)
+            stopped = _ramp(request, work, trace, watch, entered)
+    except CutOff:
+        return  # what was measured stands on the trace
+    if stopped is not None and stopped.failure is not None and stopped.reason in FAILING:
+        raise stopped.failure
+
+
+def _ramp(request: Request, work: Workload, trace: Trace, watch: Watch, entered: Entered) -> Stop | None:
+    ramp = _before(request, work, trace, watch, entered)
+    no_room = ramp.saturation is Saturation.GUARDED and ramp.allowed < 1
+    if no_room or ramp.wanted < 1:
+        trace.result = ramp
+        return None
+    trace.result = ramp = replace(ramp, stopped=None, left_behind=None)
+    load = _load_request(request, work, entered)
+    listening = Listening(request, load, trace, watch, entered)
+    return Ascent(request, work, trace, watch, entered, listening, ramp).run()
+
+
+def _before(request: Request, work: Workload, trace: Trace, watch: Watch, entered: Entered) -> Ramp:
+    """The ramp as it stands before the first step; stopped already where there is no room."""
+    limits, keep_free = entered.limits, request.pool.keep_free
+    first = watch.reading.headroom
+    full = request.saturation is Saturation.FULL and not entered.parameters_refused
+    if first.free(limits) > keep_free:  # else leave at once
+        trace.stopped.wait(LOOK_S)
+    if trace.stopped.is_set():
+        raise CutOff
+    lost = watch.lost
+    if lost is not None:
+        raise lost
+    room, reason = _room(limits, watch, keep_free)
+    return Ramp(
+        saturation=Saturation.FULL if full else Saturation.GUARDED,
+        wanted=work.wanted,
+        workers=work.workers,
+        keep_free=keep_free,
+        limits=limits,
+        before=replace(first, leftovers=watch.leftovers),
+        allowed=room,
+        stopped=reason if room < 1 else StopReason.COMPLETE,
+        crowd=entered.crowd,
+        parameters_refused=entered.parameters_refused,
+        left_behind=0,
+    )
+
+
+def _room(limits: Limits, watch: Watch, keep_free: int) -> tuple[int, StopReason]:
+    """Connections that the pools may open, beside the control connection."""
+    count, reason = ramp_guard.allowed(limits, watch.seen, keep_free=keep_free, elsewhere=watch.elsewhere)
+    return max(0, count - 1), reason
+
+
+def _load_request(request: Request, work: Workload, entered: Entered) -> LoadRequest:
+    application = request.application
+    return LoadRequest(
+        target=request.target,
+        path=request.path,
+        run_id=request.equipment.run_id,
+        purpose=Purpose(statement_s=STATEMENT_S, idle_s=LET_GO_S),
+        password=request.equipment.password,
+        login_token=entered.way.login_token,
+        host=entered.way.host,
+        connector_wait_s=application.connector_wait_s,
+        sqladmin_endpoint=request.sqladmin_endpoint,
+        known=entered.concessions.parameters,
+        pools=work.pools,
+        pool_size=work.pool_size,
+        max_overflow=work.max_overflow,
+        wait_s=application.pool_wait_s,
+        recycle_s=application.pool_recycle_s,
+        pre_ping=application.pool_pre_ping,
+        first_query=work.first_query,
+        metadata_expected=request.metadata_expected,
+    )

@@ -1,0 +1,161 @@
+"""Listening to the load while looking around: everything that ends a ramp early is noticed here."""
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from probe.checks import ramp_guard
+from probe.checks.ramp_canary import CanaryLogin
+from probe.checks.ramp_load import Load
+from probe.checks.ramp_request import Request
+from probe.checks.ramp_watch import CutOff, Entered, Watch
+from probe.dial.clock import Deadline, Trace
+from probe.dial.failures import StageFailure
+from probe.model.facts import ErrorFacts
+from probe.model.words import Saturation, StopReason
+from probe.rehearsal.child import Child
+from probe.rehearsal.load_request import EXIT_ALONE, LoadRequest
+
+LETTING_GO_S = 4.0
+"""Of a ramp's budget, what is kept for letting go and counting; of a small one at most a quarter."""
+RELEASE_S = 3.0
+"""What the load gets to close its connections before it is killed."""
+
+
+class Stop(Exception):  # noqa: N818 - a guard that works is no error
+    """The ramp ends here, and lets go."""
+
+    def __init__(
+        self,
+        reason: StopReason,
+        *,
+        failure: StageFailure | None = None,
+        error: ErrorFacts | None = None,
+        at_once: bool = False,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.failure = failure
+        self.error = failure.error if failure else error
+        self.at_once = at_once
+        """Without waiting for anybody: the child is killed, and the kernel closes what it held."""
+
+
+class Listening:
+    """The child, the control connection and the canary of a ramp; a context manager that kills the child."""
+
+    def __init__(
+        self, request: Request, load: LoadRequest, trace: Trace, watch: Watch, entered: Entered
+    ) -> None:
+        budget_s = request.pool.budget_s
+        reserve_s = min(LETTING_GO_S, budget_s / 4)
+        self._request = request
+        self._trace = trace
+        self._watch = watch
+        self._entered = entered
+        self._deadline = Deadline(trace.started_ns + int((budget_s - reserve_s) * 1e9))
+        self.child = Child("load", load)
+        self.load = Load(self.child, origin_ns=origin_ns(trace))
+        self.canary: CanaryLogin | None = None
+        self.saturation = Saturation.GUARDED
+        self.noticed: Callable[[], None] = lambda: None
+        """Called whenever something may have changed."""
+
+    def __enter__(self) -> Self:
+        self.child.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.child.__exit__(kind, error, trace)
+
+    @property
+    def known(self) -> int:
+        """Connections of ours: the control connection, the pool's, those that may come, and the canary."""
+        canary = 1 if self.canary is not None and not self.canary.done else 0
+        return 1 + self.load.known + canary
+
+    @property
+    def free(self) -> int:
+        """Slots left to others, as of the latest reading."""
+        headroom = self._watch.reading.headroom
+        return ramp_guard.free(self._entered.limits, headroom, known=self.known)
+
+    def until(self, done: Callable[[], bool], *, within_s: float | None = None) -> bool:
+        """Listen until then; False where ``within_s`` is over first. Raises Stop, CutOff, RuntimeError."""
+        end = self._deadline
+        if within_s is not None:
+            end = Deadline(min(end.at_ns, Deadline.after(within_s).at_ns))
+        self._look(idle=False)
+        if done():
+            return True
+        for event in self.child.events(end, self._trace.stopped):
+            if event is not None:
+                self.load.note(event)
+            self._look(idle=event is None)
+            if done():
+                return True
+        self._ended_early(end)
+        return False
+
+    def pause(self, seconds: float) -> None:
+        """Go on looking for so long."""
+        self.until(lambda: False, within_s=seconds)
+
+    def await_reading(self) -> None:
+        """Look at a headroom that was read from now on."""
+        now_ns = time.monotonic_ns()
+        self.until(lambda: self._watch.reading.asked_ns >= now_ns)
+
+    def release(self) -> None:
+        """Let the load close its connections in good order, for a while."""
+        self.load.tell("release")
+        for event in self.child.events(Deadline.after(RELEASE_S), self._trace.stopped):
+            if event is not None:
+                self.load.note(event)
+            self.load.stay()
+            if self.load.released:
+                return
+
+    def _ended_early(self, end: Deadline) -> None:
+        if self._trace.stopped.is_set():
+            raise CutOff
+        now_ns = time.monotonic_ns()
+        if now_ns < end.at_ns:
+            code = self.child.exit_code()
+            if code == EXIT_ALONE:  # it did not hear from us: we were frozen
+                raise Stop(StopReason.OVERLOADED, at_once=True)
+            raise RuntimeError(f"the load ended by itself with {code}: {self.child.last_words()}")
+        if now_ns >= self._deadline.at_ns:
+            raise Stop(StopReason.BUDGET)
+
+    def _look(self, *, idle: bool) -> None:
+        self.noticed()
+        lost = self._watch.lost
+        if lost is not None:
+            raise Stop(StopReason.CONTROL_LOST, failure=lost, at_once=True)
+        self._look_at_load()
+        if self.saturation is Saturation.GUARDED and self.free < self._request.pool.keep_free:
+            raise Stop(StopReason.KEEP_FREE, at_once=True)
+        bound_s = self._request.pool.start_delay_s
+        if idle and self.load.overdue_s > bound_s:
+            raise Stop(StopReason.OVERLOADED, at_once=True)
+        if self.load.ready and self.load.late_s > bound_s:
+            raise Stop(StopReason.OVERLOADED)
+        self.load.stay()
+
+    def _look_at_load(self) -> None:
+        load = self.load
+        if load.crashed:
+            raise RuntimeError(f"a worker of the load crashed: {load.crashed}")
+        if load.failed is not None:
+            raise Stop(StopReason.FAILED, failure=load.failed)
+        if load.refused_ns is not None and self.saturation is Saturation.GUARDED:
+            raise Stop(StopReason.REFUSED, error=load.refused)
+
+
+def origin_ns(trace: Trace) -> int:
+    """The run's start, from which every span counts."""
+    return trace.started_ns - trace.span().started_ns
