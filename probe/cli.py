@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from probe import __version__
-from probe.model.words import Check, Saturation, Verdict
+from probe.model.ramp import Saturation
+from probe.model.words import Check, Verdict
 from probe.options import FAIL_ON, USAGE, config_option, near, refuse, run_options
 from probe.signals import SIGNALLED, signals
 from probe.streams import flush_stdout, give_up_stdout, replace_closed

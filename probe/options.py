@@ -7,7 +7,8 @@ from typing import Any, NoReturn
 
 import click
 
-from probe.model.words import Check, Saturation, Verdict
+from probe.model.ramp import Saturation
+from probe.model.words import Check, Verdict
 
 USAGE = 2
 FAIL_ON = {

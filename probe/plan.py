@@ -11,7 +11,7 @@ from pathlib import Path
 from probe import __version__
 from probe.checks import cloudsql, configuration, egress, pool, route, startup
 from probe.checks.concurrently import Nobody, Watcher
-from probe.checks.ramp_request import Request
+from probe.checks.ramp.request import Request
 from probe.checks.series import Series
 from probe.diagnosis.question import Question
 from probe.dial import keys, paths, tls
@@ -21,9 +21,10 @@ from probe.dial.dns import is_literal
 from probe.dial.paths import Equipment
 from probe.dial.redaction import Redaction
 from probe.model import words
+from probe.model.ramp import Saturation
 from probe.model.report import RunIdentity
 from probe.model.target import Target
-from probe.model.words import Check, Saturation
+from probe.model.words import Check
 from probe.rehearsal.request import StartupRequest
 from probe.settings import Settings, measuring_s, rehearsal_s
 

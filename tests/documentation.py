@@ -13,9 +13,9 @@ from pathlib import Path
 
 from probe.cli import EXIT_CODES, NOT_DONE
 from probe.diagnosis.catalogue import CATALOGUE
-from probe.model.application import PHASES
+from probe.model.application import PHASES, PhaseKind
 from probe.model.target import Timeouts
-from probe.model.words import PhaseKind, Stage, Verdict
+from probe.model.words import Stage, Verdict
 from probe.options import USAGE
 from probe.sandbox.faults import FAULTS
 from probe.settings import settings_table

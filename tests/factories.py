@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from probe.diagnosis.question import Question
-from probe.model.application import PHASES, Application
+from probe.model.application import PHASES, Application, PhaseKind
 from probe.model.cause import Cause
 from probe.model.facts import (
     AdminApiFacts,
@@ -20,28 +20,31 @@ from probe.model.facts import (
     TlsFacts,
 )
 from probe.model.observation import Delivery, Observation, StageRecord
-from probe.model.ramp import Acquisition, Canary, Headroom, Limits, Ramp, RampStep
-from probe.model.rehearsal import PhaseRecord, Rehearsal, Step
-from probe.model.report import ChainLink, Finding, Report, RunIdentity
+from probe.model.ramp import (
+    Acquisition,
+    AcquisitionOutcome,
+    Canary,
+    Headroom,
+    Limits,
+    Ramp,
+    RampStep,
+    Saturation,
+    StopReason,
+)
+from probe.model.rehearsal import PhaseOutcome, PhaseRecord, Rehearsal, Step
+from probe.model.report import ChainLink, Finding, Link, LinkState, Report, RunIdentity
 from probe.model.span import Span
 from probe.model.target import Neighbour, Target, Thresholds
 from probe.model.words import (
-    AcquisitionOutcome,
     Category,
     Check,
     Failure,
     Layer,
-    Link,
-    LinkState,
     Outcome,
     Path,
-    PhaseKind,
-    PhaseOutcome,
-    Saturation,
     Severity,
     SkipReason,
     Stage,
-    StopReason,
     Verdict,
 )
 

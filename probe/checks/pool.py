@@ -6,18 +6,17 @@ failure, and what it measured stands on the trace.
 
 from dataclasses import replace
 
-from probe.checks import ramp_guard
-from probe.checks.ramp import Ascent
-from probe.checks.ramp_listen import Listening, Stop, origin_ns
-from probe.checks.ramp_request import Request, Workload, workload
-from probe.checks.ramp_watch import CutOff, Entered, Watch
+from probe.checks.ramp import guard
+from probe.checks.ramp.ascent import Ascent
+from probe.checks.ramp.listen import Listening, Stop, origin_ns
+from probe.checks.ramp.request import Request, Workload, workload
+from probe.checks.ramp.watch import CutOff, Entered, Watch
 from probe.checks.series import Series
 from probe.dial.clock import Trace
 from probe.dial.parameters import LET_GO_S, Purpose
 from probe.dial.paths import Concessions
 from probe.dial.redaction import Redaction
-from probe.model.ramp import Limits, Ramp
-from probe.model.words import Saturation, StopReason
+from probe.model.ramp import Limits, Ramp, Saturation, StopReason
 from probe.rehearsal.load_request import LoadRequest
 
 RELEASE_S = 3.0
@@ -108,7 +107,7 @@ def _before(request: Request, work: Workload, trace: Trace, watch: Watch, entere
 
 def _room(limits: Limits, watch: Watch, keep_free: int) -> tuple[int, StopReason]:
     """Connections that the pools may open, beside the control connection."""
-    count, reason = ramp_guard.allowed(limits, watch.seen, keep_free=keep_free, elsewhere=watch.elsewhere)
+    count, reason = guard.allowed(limits, watch.seen, keep_free=keep_free, elsewhere=watch.elsewhere)
     return max(0, count - 1), reason
 
 

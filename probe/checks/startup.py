@@ -12,8 +12,8 @@ from probe.dial.failures import StageFailure
 from probe.dial.paths import Concessions
 from probe.dial.redaction import Redaction
 from probe.model.facts import ErrorFacts
-from probe.model.rehearsal import DETERMINISTIC_FAILURE
-from probe.model.words import Check, Failure, PhaseOutcome, SkipReason
+from probe.model.rehearsal import DETERMINISTIC_FAILURE, PhaseOutcome
+from probe.model.words import Check, Failure, SkipReason
 from probe.rehearsal.account import Account
 from probe.rehearsal.child import Child
 from probe.rehearsal.messages import BEAT_S, Event

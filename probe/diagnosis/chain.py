@@ -8,12 +8,13 @@ from probe.diagnosis.phase_sentences import blocked_phases, took_s
 from probe.diagnosis.rehearsals import BAD_ENDS, Told, failing
 from probe.diagnosis.seen import Seen
 from probe.diagnosis.sentences import seconds
+from probe.model.application import PhaseKind
 from probe.model.cause import Cause
 from probe.model.facts import TcpFacts
 from probe.model.observation import Observation
 from probe.model.rehearsal import DETERMINISTIC_FAILURE, PhaseRecord
-from probe.model.report import ChainLink, Finding
-from probe.model.words import Check, Failure, Link, LinkState, PhaseKind, Severity
+from probe.model.report import ChainLink, Finding, Link, LinkState
+from probe.model.words import Check, Failure, Severity
 
 SIGNS_OF_PRESSURE = frozenset({Cause.CONNECTOR_OR_ROUTE_SILENT, Cause.NETWORK_SILENT, Cause.EGRESS_SLOW})
 OF_THE_USER = (PhaseKind.WEBSOCKET, PhaseKind.FINALIZE)

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 from probe.diagnosis.stages import ADMIN_API, CERTIFICATES, OTHERWISE, POSTGRES
+from probe.model.application import PhaseKind
 from probe.model.cause import Cause
-from probe.model.rehearsal import PhaseRecord, Step
-from probe.model.words import Failure, PhaseKind, PhaseOutcome, Stage
+from probe.model.rehearsal import PhaseOutcome, PhaseRecord, Step
+from probe.model.words import Failure, Stage
 
 CONNECT = "connect"
 SCHEMA_CHECK = "schema_check"

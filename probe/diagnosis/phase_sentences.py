@@ -4,8 +4,8 @@ from probe.diagnosis.phase_causes import ending_step, failure_of
 from probe.diagnosis.sentences import WHAT, quoted, seconds
 from probe.model.cause import Cause
 from probe.model.facts import ErrorFacts
-from probe.model.rehearsal import PhaseRecord, Rehearsal, Step
-from probe.model.words import Failure, PhaseOutcome
+from probe.model.rehearsal import PhaseOutcome, PhaseRecord, Rehearsal, Step
+from probe.model.words import Failure
 
 TWO = 2
 

@@ -9,9 +9,9 @@ from probe.diagnosis.seen import Seen, finding
 from probe.diagnosis.sentences import seconds
 from probe.model.cause import Cause
 from probe.model.observation import Observation
-from probe.model.ramp import Acquisition, Ramp
+from probe.model.ramp import Acquisition, AcquisitionOutcome, Ramp, Saturation, StopReason
 from probe.model.report import Finding
-from probe.model.words import AcquisitionOutcome, Check, Failure, Outcome, Saturation, Severity, StopReason
+from probe.model.words import Check, Failure, Outcome, Severity
 
 CAPACITY_REFUSED_TOLERATED = 0.3
 """Share of the connections of ``capacity`` that may be refused, where the server's limit is the reason."""

@@ -5,8 +5,8 @@ from probe.diagnosis.rooms import holders, peak_others
 from probe.diagnosis.sentences import seconds
 from probe.model.facts import ErrorFacts
 from probe.model.observation import Observation
-from probe.model.ramp import Ramp
-from probe.model.words import AcquisitionOutcome, Failure, StopReason
+from probe.model.ramp import AcquisitionOutcome, Ramp, StopReason
+from probe.model.words import Failure
 
 NO_SLOT = (Failure.SLOTS_EXHAUSTED, Failure.ONLY_RESERVED_SLOTS)
 FAILED = (AcquisitionOutcome.FAILED, AcquisitionOutcome.REFUSED)

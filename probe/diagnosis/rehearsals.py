@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from probe.diagnosis.evidence import PathEvidence
 from probe.model.observation import Observation
-from probe.model.rehearsal import DETERMINISTIC_FAILURE, PhaseRecord, Rehearsal
-from probe.model.words import Outcome, Path, PhaseOutcome
+from probe.model.rehearsal import DETERMINISTIC_FAILURE, PhaseOutcome, PhaseRecord, Rehearsal
+from probe.model.words import Outcome, Path
 
 BAD_ENDS = (PhaseOutcome.FAILED, PhaseOutcome.TIMED_OUT)
 

@@ -10,11 +10,12 @@ from probe.diagnosis.rehearsals import BAD_ENDS, Told, crashed, crashed_phase, d
 from probe.diagnosis.seen import Seen, finding
 from probe.diagnosis.sentences import last_line, seconds
 from probe.diagnosis.startup_roots import SEVERITIES, Ended, existing_root
+from probe.model.application import PhaseKind
 from probe.model.cause import Cause
 from probe.model.observation import Observation
-from probe.model.rehearsal import PhaseRecord, Rehearsal
+from probe.model.rehearsal import PhaseOutcome, PhaseRecord, Rehearsal
 from probe.model.report import Finding
-from probe.model.words import Blame, Check, PhaseKind, PhaseOutcome, Severity
+from probe.model.words import Blame, Check, Severity
 
 NOT_CONFIRMED = "not confirmed: rehearsed again after the pause it would start"
 OF_THE_PATH = frozenset({PhaseKind.DEPENDENCIES, PhaseKind.DATABASE})

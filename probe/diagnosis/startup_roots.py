@@ -8,10 +8,11 @@ from probe.diagnosis.catalogue import CATALOGUE
 from probe.diagnosis.phase_causes import SAID_OUTRIGHT, cause_of_phase, failure_of
 from probe.diagnosis.rehearsals import Told
 from probe.diagnosis.seen import Seen
+from probe.model.application import PhaseKind
 from probe.model.cause import Cause
 from probe.model.rehearsal import PhaseRecord
 from probe.model.report import Finding
-from probe.model.words import Blame, Check, Failure, Layer, Path, PhaseKind, Severity
+from probe.model.words import Blame, Check, Failure, Layer, Path, Severity
 
 SEVERITIES = tuple(Severity)
 ON_THE_WAY_TO_THE_DATABASE = frozenset({PhaseKind.DEPENDENCIES, PhaseKind.DATABASE})

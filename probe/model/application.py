@@ -1,9 +1,23 @@
 """The application that uses a target: its figures, its start-up and its pool, as the settings name them."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Literal
 
-from probe.model.words import Path, PhaseKind
+from probe.model.words import Path
+
+
+class PhaseKind(StrEnum):
+    """What a phase of the application's start-up does."""
+
+    INIT = "init"
+    DEPENDENCIES = "dependencies"
+    DATABASE = "database"
+    CACHE = "cache"
+    SERVICES = "services"
+    WEBSOCKET = "websocket"
+    FINALIZE = "finalize"
+
 
 CLOUD_SQL_ENVIRONMENTS = frozenset({"staging", "production"})
 CAPACITY_EXTRA_S = 20.0

@@ -1,10 +1,57 @@
 """What filling a pool showed: limits, headroom, every acquisition, and why it stopped."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from probe.model.facts import ErrorFacts
 from probe.model.span import Span
-from probe.model.words import AcquisitionOutcome, Failure, Saturation, StopReason
+from probe.model.words import Failure
+
+
+class Saturation(StrEnum):
+    """How far a pool may be filled."""
+
+    GUARDED = "guarded"
+    FULL = "full"
+
+
+class AcquisitionOutcome(StrEnum):
+    """How a worker's wish for a connection ended."""
+
+    ACQUIRED = "acquired"
+    TIMED_OUT = "timed_out"
+    """The pool gave none within its own time-out."""
+    REFUSED = "refused"
+    """SQLSTATE 53300: no slot."""
+    FAILED = "failed"
+    CUT_OFF = "cut_off"
+    """Still waiting when the ramp ended: it waited at least so long."""
+
+
+class StopReason(StrEnum):
+    """Why a ramp added no more connections."""
+
+    COMPLETE = "complete"
+    """Everything that was wanted was opened."""
+    KEEP_FREE = "keep_free"
+    """One more would have left others too few slots."""
+    ROLE_LIMIT = "role_limit"
+    """Our own role's CONNECTION LIMIT."""
+    DATABASE_LIMIT = "database_limit"
+    REFUSED = "refused"
+    """The server refused one (SQLSTATE 53300)."""
+    CANARY_FAILED = "canary_failed"
+    """A login beside the ramp did not get through."""
+    SLOWER = "slower"
+    """Connecting took twice as long as at the beginning."""
+    FAILED = "failed"
+    """A connection failed in another way."""
+    CONTROL_LOST = "control_lost"
+    """The control connection ended: nothing tells how much room is left."""
+    OVERLOADED = "overloaded"
+    """The probe itself was too slow."""
+    BUDGET = "budget"
+    """The ramp's time was used up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

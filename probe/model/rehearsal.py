@@ -1,10 +1,27 @@
 """What a rehearsal of the application's start-up saw, phase by phase. Instants as in ``Span``."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
+from probe.model.application import PhaseKind
 from probe.model.facts import ErrorFacts
 from probe.model.span import Span
-from probe.model.words import Failure, PhaseKind, PhaseOutcome, SkipReason
+from probe.model.words import Failure, SkipReason
+
+
+class PhaseOutcome(StrEnum):
+    """How a phase ended."""
+
+    COMPLETED = "completed"
+    TIMED_OUT = "timed_out"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    """Never begun: a required phase before it did not complete."""
+    SKIPPED = "skipped"
+    """Nothing is configured for it, or the run ended before."""
+    CRASHED = "crashed"
+    """The probe itself went wrong or was too slow in it: never the application's fault."""
+
 
 DETERMINISTIC_FAILURE = 3
 """What the application's container exits with when a required phase did not complete."""

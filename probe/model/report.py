@@ -1,10 +1,30 @@
 """What a run says: findings, the verdict, and everything they rest on."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from probe.model.cause import Cause
 from probe.model.observation import Delivery, Observation
-from probe.model.words import Category, Layer, Link, LinkState, Path, Severity, Verdict
+from probe.model.words import Category, Layer, Path, Severity, Verdict
+
+
+class Link(StrEnum):
+    """The failure chain, from the network to the user."""
+
+    CONNECTOR_PRESSURE = "connector_pressure"
+    CONNECTION_DELAY = "connection_delay"
+    PHASE_TIMED_OUT = "phase_timed_out"
+    STARTUP_BROKEN_OFF = "startup_broken_off"
+    EXIT_CODE_3 = "exit_code_3"
+    USER_PATH_OFFLINE = "user_path_offline"
+
+
+class LinkState(StrEnum):
+    """Whether a link of the chain was seen."""
+
+    SEEN = "seen"
+    NOT_SEEN = "not_seen"
+    NOT_MEASURED = "not_measured"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,9 @@ from typing import Any
 
 from probe.model.application import Phase
 from probe.model.facts import ErrorFacts
-from probe.model.rehearsal import PhaseRecord, Rehearsal, Step
+from probe.model.rehearsal import PhaseOutcome, PhaseRecord, Rehearsal, Step
 from probe.model.span import Span
-from probe.model.words import Failure, PhaseOutcome, SkipReason
+from probe.model.words import Failure, SkipReason
 from probe.rehearsal.messages import BEAT_S, Event
 
 NOT_COMPLETED = frozenset({PhaseOutcome.FAILED, PhaseOutcome.TIMED_OUT})

@@ -11,7 +11,8 @@ from probe.dial.clock import Deadline
 from probe.dial.failures import StageFailure, error_facts
 from probe.model.application import Phase
 from probe.model.facts import ErrorFacts
-from probe.model.words import Failure, PhaseOutcome, SkipReason
+from probe.model.rehearsal import PhaseOutcome
+from probe.model.words import Failure, SkipReason
 from probe.rehearsal.kit import Kit
 from probe.rehearsal.messages import Reporter
 from probe.rehearsal.stack_failures import as_stack_failure

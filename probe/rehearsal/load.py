@@ -19,7 +19,8 @@ import sqlalchemy.exc
 from probe.dial.clock import Deadline
 from probe.dial.redaction import Redaction
 from probe.model.facts import ErrorFacts
-from probe.model.words import AcquisitionOutcome, Failure
+from probe.model.ramp import AcquisitionOutcome
+from probe.model.words import Failure
 from probe.rehearsal.load_pool import Gate, GateClosedError, pools
 from probe.rehearsal.load_request import ALONE_S, EXIT_ALONE, LoadRequest
 from probe.rehearsal.messages import Commands, Reporter

@@ -3,8 +3,7 @@
 from sqlalchemy import create_engine
 
 from probe.dial.admin_api import prepare as prepare_admin_api
-from probe.model.rehearsal import DETERMINISTIC_FAILURE
-from probe.model.words import PhaseOutcome
+from probe.model.rehearsal import DETERMINISTIC_FAILURE, PhaseOutcome
 from probe.rehearsal.act import Act
 from probe.rehearsal.kit import assemble
 from probe.rehearsal.messages import Commands, Reporter

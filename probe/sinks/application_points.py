@@ -5,8 +5,7 @@ from itertools import chain
 
 from probe.model.observation import Observation
 from probe.model.ramp import Limits, Ramp
-from probe.model.rehearsal import Rehearsal
-from probe.model.words import PhaseOutcome
+from probe.model.rehearsal import PhaseOutcome, Rehearsal
 from probe.sinks.figures import connects, least_free, ramps, rehearsals, used_before, waits
 from probe.sinks.point import Series, point
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from probe.model.observation import Observation
-from probe.model.ramp import Canary, Ramp, RampStep
+from probe.model.ramp import AcquisitionOutcome, Canary, Ramp, RampStep
 from probe.model.rehearsal import Rehearsal
-from probe.model.words import AcquisitionOutcome
 
 CENSORED = frozenset({AcquisitionOutcome.TIMED_OUT, AcquisitionOutcome.CUT_OFF})
 """Who ended so waited at least so long; how long it would have been, nobody knows."""

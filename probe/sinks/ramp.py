@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from rich.text import Text
 
 from probe.model.observation import Observation
-from probe.model.ramp import Canary, Ramp, RampStep
-from probe.model.words import Check, StopReason
+from probe.model.ramp import Canary, Ramp, RampStep, StopReason
+from probe.model.words import Check
 from probe.sinks.bars import slots
 from probe.sinks.figures import canary_of, connects, free_before, waits
 from probe.sinks.text import printable

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from probe.model.rehearsal import PhaseRecord, Rehearsal, Step
-from probe.model.report import ChainLink, Report
+from probe.model.rehearsal import PhaseOutcome, PhaseRecord, Rehearsal, Step
+from probe.model.report import ChainLink, LinkState, Report
 from probe.model.span import Span
-from probe.model.words import Check, Failure, LinkState, PhaseOutcome
+from probe.model.words import Check, Failure
 from probe.sinks.bars import gauge, stretch
 from probe.sinks.text import printable
 from probe.sinks.wording import Glyphs, Line, attempt, figure, indented, said, told, where

@@ -8,23 +8,14 @@ from pathlib import Path as File
 
 import pytest
 
-from probe.checks import ramp
+from probe.checks.ramp import ascent
 from probe.model.application import Application
-from probe.model.ramp import Ramp
-from probe.model.words import (
-    AcquisitionOutcome,
-    Check,
-    Failure,
-    Outcome,
-    Path,
-    Saturation,
-    SkipReason,
-    StopReason,
-)
+from probe.model.ramp import AcquisitionOutcome, Ramp, Saturation, StopReason
+from probe.model.words import Check, Failure, Outcome, Path, SkipReason
 from probe.sandbox import staging
 from probe.sandbox.child_environ import refused_credentials
 from probe.sandbox.environment import Environment, sandbox
-from tests.checks.ramping import (
+from tests.checks.ramp.ramping import (
     PATIENT,
     Ramping,
     altered,
@@ -54,7 +45,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine is loaded: that connecting becomes slower says nothing here."""
-    monkeypatch.setattr(ramp, "SLOWER_S", 60.0)
+    monkeypatch.setattr(ascent, "SLOWER_S", 60.0)
 
 
 @pytest.fixture(scope="module")
@@ -246,8 +237,8 @@ def test_everything_is_let_go_when_others_need_the_slots_that_are_held(environme
 def test_a_ramp_that_makes_connecting_slower_ends(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ramp, "SLOWER_RATIO", 0.0)
-    monkeypatch.setattr(ramp, "SLOWER_S", -60.0)
+    monkeypatch.setattr(ascent, "SLOWER_RATIO", 0.0)
+    monkeypatch.setattr(ascent, "SLOWER_S", -60.0)
     observation, found = ramped(request(environment))
     assert (observation.outcome, found.stopped, found.held) == (Outcome.PASSED, StopReason.SLOWER, 3)
 

@@ -15,8 +15,8 @@ from probe.dial.paths import FULL, Concessions
 from probe.dial.redaction import Redaction
 from probe.model.facts import DnsFacts, ErrorFacts
 from probe.model.observation import Observation
-from probe.model.ramp import Ramp
-from probe.model.words import Check, Failure, Outcome, Path, Saturation, SkipReason, Stage
+from probe.model.ramp import Ramp, Saturation
+from probe.model.words import Check, Failure, Outcome, Path, SkipReason, Stage
 
 STAGES = (Stage.DNS, Stage.TCP, Stage.TLS)
 F, P = Outcome.FAILED, Outcome.PASSED

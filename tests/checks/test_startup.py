@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from probe.checks import startup
-from probe.model.application import Startup
+from probe.model.application import PhaseKind, Startup
 from probe.model.observation import Observation
-from probe.model.words import Check, Failure, Outcome, Path, PhaseKind, PhaseOutcome, SkipReason
+from probe.model.rehearsal import PhaseOutcome
+from probe.model.words import Check, Failure, Outcome, Path, SkipReason
 from probe.rehearsal.child import Child
 from probe.rehearsal.request import StartupRequest
 from tests.dial.peers import peer, silent

@@ -4,25 +4,24 @@ from collections.abc import Iterable
 from typing import Any
 
 from probe.diagnosis.diagnose import Diagnosis
-from probe.model.application import PHASES, Application
+from probe.model.application import PHASES, Application, PhaseKind
 from probe.model.cause import Cause
 from probe.model.facts import ErrorFacts
 from probe.model.observation import Observation
-from probe.model.ramp import Acquisition, Canary, Headroom, Limits, Ramp, RampStep
-from probe.model.rehearsal import PhaseRecord, Rehearsal, Step
-from probe.model.report import Finding
-from probe.model.words import (
+from probe.model.ramp import (
+    Acquisition,
     AcquisitionOutcome,
-    Check,
-    Failure,
-    Outcome,
-    Path,
-    PhaseKind,
-    PhaseOutcome,
+    Canary,
+    Headroom,
+    Limits,
+    Ramp,
+    RampStep,
     Saturation,
-    SkipReason,
     StopReason,
 )
+from probe.model.rehearsal import PhaseOutcome, PhaseRecord, Rehearsal, Step
+from probe.model.report import Finding
+from probe.model.words import Check, Failure, Outcome, Path, SkipReason
 from tests.factories import question, span
 
 NAME = "staging-db"

@@ -4,22 +4,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from probe.model.application import PhaseKind
 from probe.model.facts import ErrorFacts
 from probe.model.observation import Observation
-from probe.model.ramp import Acquisition, Ramp
-from probe.model.rehearsal import PhaseRecord, Rehearsal
-from probe.model.words import (
-    AcquisitionOutcome,
-    Check,
-    Failure,
-    Outcome,
-    Path,
-    PhaseKind,
-    PhaseOutcome,
-    Saturation,
-    SkipReason,
-    StopReason,
-)
+from probe.model.ramp import Acquisition, AcquisitionOutcome, Ramp, Saturation, StopReason
+from probe.model.rehearsal import PhaseOutcome, PhaseRecord, Rehearsal
+from probe.model.words import Check, Failure, Outcome, Path, SkipReason
 from tests.diagnosis.makers import acquired, canary, headroom, limits, phase, pool, ramp, ramp_step, step
 from tests.diagnosis.makers import startup as rehearsed
 

@@ -3,12 +3,12 @@ from dataclasses import replace
 import pytest
 
 from probe.diagnosis.diagnose import diagnose
-from probe.model.application import Application
+from probe.model.application import Application, PhaseKind
 from probe.model.facts import TcpFacts
 from probe.model.observation import Observation
-from probe.model.rehearsal import PhaseRecord, Rehearsal
-from probe.model.report import ChainLink
-from probe.model.words import Failure, Link, LinkState, Path, PhaseKind, PhaseOutcome, SkipReason, Stage
+from probe.model.rehearsal import PhaseOutcome, PhaseRecord, Rehearsal
+from probe.model.report import ChainLink, Link, LinkState
+from probe.model.words import Failure, Path, SkipReason, Stage
 from tests.diagnosis.makers import ASKED, failing, phase, rehearsal, startup, step, timed_out_at_connect
 from tests.factories import PASSED, attempts, egress
 

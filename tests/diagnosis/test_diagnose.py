@@ -9,7 +9,8 @@ from probe.diagnosis.seen import MAX_SUMMARY
 from probe.model.cause import Cause
 from probe.model.facts import CertificateFacts, ErrorFacts, StageFacts
 from probe.model.observation import Observation
-from probe.model.words import Blame, Check, Failure, Link, Outcome, Path, Severity, SkipReason, Stage, Verdict
+from probe.model.report import Link
+from probe.model.words import Blame, Check, Failure, Outcome, Path, Severity, SkipReason, Stage, Verdict
 from tests.diagnosis.strategies import ramps, startups
 from tests.factories import (
     NEIGHBOURS,

@@ -8,20 +8,8 @@ from probe.model.application import Application
 from probe.model.cause import Cause
 from probe.model.facts import ErrorFacts
 from probe.model.observation import Observation
-from probe.model.ramp import Acquisition
-from probe.model.words import (
-    AcquisitionOutcome,
-    Check,
-    Failure,
-    Outcome,
-    Path,
-    Saturation,
-    Severity,
-    SkipReason,
-    Stage,
-    StopReason,
-    Verdict,
-)
+from probe.model.ramp import Acquisition, AcquisitionOutcome, Saturation, StopReason
+from probe.model.words import Check, Failure, Outcome, Path, Severity, SkipReason, Stage, Verdict
 from tests.diagnosis.makers import (
     APPLICATION,
     ASKED,

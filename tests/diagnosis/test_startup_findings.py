@@ -5,23 +5,13 @@ import pytest
 
 from probe.diagnosis.catalogue import CATALOGUE
 from probe.diagnosis.diagnose import Diagnosis, diagnose
+from probe.model.application import PhaseKind
 from probe.model.cause import Cause
 from probe.model.facts import ErrorFacts
 from probe.model.observation import Observation
-from probe.model.rehearsal import PhaseRecord
+from probe.model.rehearsal import PhaseOutcome, PhaseRecord
 from probe.model.target import Neighbour, Thresholds
-from probe.model.words import (
-    Failure,
-    Layer,
-    Outcome,
-    Path,
-    PhaseKind,
-    PhaseOutcome,
-    Severity,
-    SkipReason,
-    Stage,
-    Verdict,
-)
+from probe.model.words import Failure, Layer, Outcome, Path, Severity, SkipReason, Stage, Verdict
 from tests.diagnosis.makers import (
     ASKED,
     causes,

@@ -1,7 +1,6 @@
 import pytest
 
-from probe.model.application import PHASES, Application, capacity_aware_timeout_s
-from probe.model.words import PhaseKind
+from probe.model.application import PHASES, Application, PhaseKind, capacity_aware_timeout_s
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 import pytest
 
-from probe.model.ramp import Acquisition, Headroom, Limits
-from probe.model.words import AcquisitionOutcome
+from probe.model.ramp import Acquisition, AcquisitionOutcome, Headroom, Limits
 
 LIMITS = Limits(server_version="16.4", max_connections=25, superuser_reserved=3, reserved=2)
 

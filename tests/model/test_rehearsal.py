@@ -2,9 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from probe.model.rehearsal import DETERMINISTIC_FAILURE, PhaseRecord, Rehearsal
+from probe.model.application import PhaseKind
+from probe.model.rehearsal import DETERMINISTIC_FAILURE, PhaseOutcome, PhaseRecord, Rehearsal
 from probe.model.span import Span
-from probe.model.words import PhaseKind, PhaseOutcome, SkipReason
+from probe.model.words import SkipReason
 
 
 def phase(outcome: PhaseOutcome, *, required: bool = True, begins_s: float | None = 0.0) -> PhaseRecord:

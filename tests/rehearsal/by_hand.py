@@ -20,7 +20,7 @@ import redis
 from google.cloud.sql.connector import Connector
 from sqlalchemy import create_engine, text
 
-from probe.model.words import PhaseKind
+from probe.model.application import PhaseKind
 from probe.rehearsal.request import StartupRequest
 from probe.rehearsal.startup import prepare
 

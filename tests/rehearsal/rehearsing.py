@@ -12,11 +12,11 @@ from probe.checks import startup
 from probe.checks.concurrently import Nobody, observe
 from probe.checks.series import Series
 from probe.dial.clock import Deadline
-from probe.model.application import Application, Phase, Startup
+from probe.model.application import Application, Phase, PhaseKind, Startup
 from probe.model.observation import Observation
 from probe.model.rehearsal import PhaseRecord, Rehearsal
 from probe.model.target import Target, Timeouts
-from probe.model.words import Path, PhaseKind
+from probe.model.words import Path
 from probe.rehearsal.account import Account
 from probe.rehearsal.act import Act
 from probe.rehearsal.kit import assemble

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from probe.model.application import PhaseKind
 from probe.model.facts import ErrorFacts
-from probe.model.words import Failure, PhaseKind, PhaseOutcome, SkipReason
+from probe.model.rehearsal import PhaseOutcome
+from probe.model.words import Failure, SkipReason
 from probe.rehearsal.account import Account
 from probe.rehearsal.messages import Event
 from tests.rehearsal.rehearsing import phase

@@ -8,8 +8,9 @@ import pytest
 
 from probe.dial.clock import Deadline
 from probe.dial.parameters import Known, Purpose
+from probe.model.ramp import AcquisitionOutcome
 from probe.model.target import Target
-from probe.model.words import AcquisitionOutcome, Failure, Path
+from probe.model.words import Failure, Path
 from probe.rehearsal.child import Child
 from probe.rehearsal.load_request import EXIT_ALONE, LoadRequest
 from probe.rehearsal.messages import Event

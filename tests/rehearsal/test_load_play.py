@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from probe.model.words import AcquisitionOutcome, Path
+from probe.model.ramp import AcquisitionOutcome
+from probe.model.words import Path
 from probe.rehearsal import load as role
 from probe.rehearsal.load_request import EXIT_ALONE, LoadRequest
 from probe.rehearsal.messages import Commands, Reporter

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from probe.dial.failures import StageFailure
-from probe.model.application import Application, Cache, Startup
-from probe.model.rehearsal import PhaseRecord
-from probe.model.words import Failure, Path, PhaseKind, PhaseOutcome, SkipReason
+from probe.model.application import Application, Cache, PhaseKind, Startup
+from probe.model.rehearsal import PhaseOutcome, PhaseRecord
+from probe.model.words import Failure, Path, SkipReason
 from probe.rehearsal.act import Act
 from probe.rehearsal.kit import assemble
 from probe.rehearsal.messages import Reporter

@@ -10,8 +10,9 @@ from itertools import pairwise
 
 import pytest
 
-from probe.model.application import Startup
-from probe.model.words import Failure, Outcome, Path, PhaseKind, PhaseOutcome, SkipReason
+from probe.model.application import PhaseKind, Startup
+from probe.model.rehearsal import PhaseOutcome
+from probe.model.words import Failure, Outcome, Path, SkipReason
 from probe.rehearsal import startup
 from probe.rehearsal.messages import Commands
 from probe.sandbox.environment import Environment, sandbox

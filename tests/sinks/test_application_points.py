@@ -4,19 +4,11 @@ from typing import Any
 
 import pytest
 
+from probe.model.application import PhaseKind
 from probe.model.observation import Observation
-from probe.model.ramp import Limits
-from probe.model.rehearsal import Rehearsal
-from probe.model.words import (
-    AcquisitionOutcome,
-    Check,
-    Failure,
-    Outcome,
-    PhaseKind,
-    PhaseOutcome,
-    SkipReason,
-    StopReason,
-)
+from probe.model.ramp import AcquisitionOutcome, Limits, StopReason
+from probe.model.rehearsal import PhaseOutcome, Rehearsal
+from probe.model.words import Check, Failure, Outcome, SkipReason
 from probe.sinks.application_metrics import APPLICATION_METRICS
 from probe.sinks.catalogue import BY_NAME
 from probe.sinks.points import series

@@ -7,29 +7,32 @@ import jsonschema
 import pytest
 
 import probe.sinks
-from probe.model.application import Application
+from probe.model.application import Application, PhaseKind
 from probe.model.cause import Cause
 from probe.model.facts import ErrorFacts, StageFacts
-from probe.model.ramp import Acquisition, Canary, Headroom, Limits, Ramp, RampStep
-from probe.model.rehearsal import PhaseRecord, Rehearsal, Step
-from probe.model.report import ChainLink, Report
-from probe.model.words import (
+from probe.model.ramp import (
+    Acquisition,
     AcquisitionOutcome,
+    Canary,
+    Headroom,
+    Limits,
+    Ramp,
+    RampStep,
+    Saturation,
+    StopReason,
+)
+from probe.model.rehearsal import PhaseOutcome, PhaseRecord, Rehearsal, Step
+from probe.model.report import ChainLink, Link, LinkState, Report
+from probe.model.words import (
     Category,
     Check,
     Failure,
     Layer,
-    Link,
-    LinkState,
     Outcome,
     Path,
-    PhaseKind,
-    PhaseOutcome,
-    Saturation,
     Severity,
     SkipReason,
     Stage,
-    StopReason,
     Verdict,
 )
 from probe.sinks.document import SCHEMA, document, render

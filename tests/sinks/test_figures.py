@@ -2,8 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.model.ramp import Acquisition
-from probe.model.words import AcquisitionOutcome
+from probe.model.ramp import Acquisition, AcquisitionOutcome
 from probe.sinks.figures import (
     canary_of,
     connects,

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from probe.model.application import PhaseKind
 from probe.model.facts import ErrorFacts
 from probe.model.observation import Observation
+from probe.model.ramp import AcquisitionOutcome
 from probe.model.report import Report
-from probe.model.words import AcquisitionOutcome, Failure, Outcome, PhaseKind, Severity, Stage, Verdict
+from probe.model.words import Failure, Outcome, Severity, Stage, Verdict
 from probe.sinks import log
 from tests.factories import (
     acquisition,

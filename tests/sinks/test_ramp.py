@@ -5,16 +5,8 @@ import pytest
 
 from probe.model.facts import ErrorFacts
 from probe.model.observation import Observation
-from probe.model.ramp import Canary, Limits
-from probe.model.words import (
-    AcquisitionOutcome,
-    Check,
-    Failure,
-    Outcome,
-    Saturation,
-    SkipReason,
-    StopReason,
-)
+from probe.model.ramp import AcquisitionOutcome, Canary, Limits, Saturation, StopReason
+from probe.model.words import Check, Failure, Outcome, SkipReason
 from probe.sinks import terminal
 from probe.sinks.ramp import STOPS
 from tests.factories import acquisition, pool, ramp, report, span

@@ -2,10 +2,11 @@ from dataclasses import replace
 
 import pytest
 
+from probe.model.application import PhaseKind
 from probe.model.facts import ErrorFacts
 from probe.model.observation import Observation
-from probe.model.rehearsal import Rehearsal, Step
-from probe.model.words import Failure, Outcome, PhaseKind, PhaseOutcome, SkipReason
+from probe.model.rehearsal import PhaseOutcome, Rehearsal, Step
+from probe.model.words import Failure, Outcome, SkipReason
 from probe.sinks import terminal
 from tests.factories import CHAIN, broken_off, phase, rehearsal, report, span, startup
 

@@ -8,24 +8,13 @@ from pathlib import Path as File
 
 import pytest
 
+from probe.model.application import PhaseKind
 from probe.model.facts import EgressFacts, ErrorFacts, TcpFacts
 from probe.model.observation import Delivery
 from probe.model.ramp import Canary, Limits
-from probe.model.rehearsal import Rehearsal, Step
-from probe.model.report import ChainLink, Report
-from probe.model.words import (
-    Check,
-    Failure,
-    Link,
-    LinkState,
-    Outcome,
-    PhaseKind,
-    PhaseOutcome,
-    Severity,
-    SkipReason,
-    Stage,
-    Verdict,
-)
+from probe.model.rehearsal import PhaseOutcome, Rehearsal, Step
+from probe.model.report import ChainLink, Link, LinkState, Report
+from probe.model.words import Check, Failure, Outcome, Severity, SkipReason, Stage, Verdict
 from probe.sinks import terminal
 from tests.factories import (
     blackhole,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from probe.model.words import PhaseKind
+from probe.model.application import PhaseKind
 from probe.rehearsal.act import Act
 from probe.rehearsal.phases.cache import cache
 from probe.rehearsal.phases.database import database

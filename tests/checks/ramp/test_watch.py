@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from probe.checks import ramp_watch
-from probe.checks.ramp_request import Request
-from probe.checks.ramp_watch import CutOff, Watch
+from probe.checks.ramp import watch as ramp_watch
+from probe.checks.ramp.request import Request
+from probe.checks.ramp.watch import CutOff, Watch
 from probe.checks.series import Skipped
 from probe.dial import control
 from probe.dial.failures import StageFailure
 from probe.dial.paths import FULL
 from probe.model.words import Failure, SkipReason
 from probe.sandbox.environment import Environment, sandbox
-from tests.checks.ramping import Server, request, request_to, server
+from tests.checks.ramp.ramping import Server, request, request_to, server
 from tests.dial.peers import LOGGED_IN, answers, error, peer, silent
 
 NEVER = threading.Event()

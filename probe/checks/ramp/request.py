@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from probe.dial.paths import Equipment
 from probe.model.application import Application, Pool
+from probe.model.ramp import Saturation
 from probe.model.target import Target
-from probe.model.words import Check, Path, Saturation
+from probe.model.words import Check, Path
 
 Stepped = Callable[[Check, str, int, int | None], None]
 """The check, the target's name, connections held, slots left to others (None: nobody can tell)."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from probe.checks.ramp_guard import Seen
-from probe.checks.ramp_request import Request
+from probe.checks.ramp.guard import Seen
+from probe.checks.ramp.request import Request
 from probe.checks.series import Skipped, concede
 from probe.dial import control, paths
 from probe.dial.clock import Trace

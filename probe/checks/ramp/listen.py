@@ -5,15 +5,15 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from probe.checks import ramp_guard
-from probe.checks.ramp_canary import CanaryLogin
-from probe.checks.ramp_load import Load
-from probe.checks.ramp_request import Request
-from probe.checks.ramp_watch import CutOff, Entered, Watch
+from probe.checks.ramp import guard
+from probe.checks.ramp.canary import CanaryLogin
+from probe.checks.ramp.load import Load
+from probe.checks.ramp.request import Request
+from probe.checks.ramp.watch import CutOff, Entered, Watch
 from probe.dial.clock import Deadline, Trace
 from probe.dial.failures import StageFailure
 from probe.model.facts import ErrorFacts
-from probe.model.words import Saturation, StopReason
+from probe.model.ramp import Saturation, StopReason
 from probe.rehearsal.child import Child
 from probe.rehearsal.load_request import EXIT_ALONE, LoadRequest
 
@@ -81,7 +81,7 @@ class Listening:
     def free(self) -> int:
         """Slots left to others, as of the latest reading."""
         headroom = self._watch.reading.headroom
-        return ramp_guard.free(self._entered.limits, headroom, known=self.known)
+        return guard.free(self._entered.limits, headroom, known=self.known)
 
     def until(self, done: Callable[[], bool], *, within_s: float | None = None) -> bool:
         """Listen until then; False where ``within_s`` is over first. Raises Stop, CutOff, RuntimeError."""

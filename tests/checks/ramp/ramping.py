@@ -10,7 +10,7 @@ from pathlib import Path as File
 from typing import Any
 
 from probe.checks import pool
-from probe.checks.ramp_request import Request
+from probe.checks.ramp.request import Request
 from probe.checks.series import Sampling
 from probe.dial import keys, tls
 from probe.dial.admin_api import AdminApi

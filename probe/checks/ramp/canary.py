@@ -3,8 +3,8 @@
 import threading
 import time
 
-from probe.checks.ramp_request import Request
-from probe.checks.ramp_watch import Entered
+from probe.checks.ramp.request import Request
+from probe.checks.ramp.watch import Entered
 from probe.dial import paths
 from probe.dial.clock import Trace
 from probe.dial.failures import StageFailure, as_failure

@@ -4,15 +4,15 @@ import statistics
 import time
 from dataclasses import replace
 
-from probe.checks import ramp_guard
-from probe.checks.ramp_canary import CANARY_S, CanaryLogin
-from probe.checks.ramp_listen import Listening, Stop, origin_ns
-from probe.checks.ramp_request import MOST_SATURATION_HOLD_S, Request, Workload
-from probe.checks.ramp_watch import Entered, Watch
+from probe.checks.ramp import guard
+from probe.checks.ramp.canary import CANARY_S, CanaryLogin
+from probe.checks.ramp.listen import Listening, Stop, origin_ns
+from probe.checks.ramp.request import MOST_SATURATION_HOLD_S, Request, Workload
+from probe.checks.ramp.watch import Entered, Watch
 from probe.dial.clock import Deadline, Trace
 from probe.dial.failures import stage_failure
-from probe.model.ramp import Acquisition, Ramp, RampStep
-from probe.model.words import Check, Failure, Saturation, StopReason
+from probe.model.ramp import Acquisition, Ramp, RampStep, Saturation, StopReason
+from probe.model.words import Check, Failure
 
 RECOVERY_S = 10.0
 """What those that wait get to have their turn once the holders let go."""
@@ -93,7 +93,7 @@ class Ascent:
     def _room(self) -> tuple[int, StopReason]:
         """How many more there may be, and what keeps it to that."""
         self._listening.await_reading()
-        allowed, reason = ramp_guard.allowed(
+        allowed, reason = guard.allowed(
             self._entered.limits,
             self._watch.seen,
             keep_free=self._ramp.keep_free,

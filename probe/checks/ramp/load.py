@@ -7,8 +7,8 @@ from typing import Any
 
 from probe.dial.failures import StageFailure
 from probe.model.facts import ErrorFacts
-from probe.model.ramp import Acquisition
-from probe.model.words import AcquisitionOutcome, Failure
+from probe.model.ramp import Acquisition, AcquisitionOutcome
+from probe.model.words import Failure
 from probe.rehearsal.child import Child
 from probe.rehearsal.messages import BEAT_S, Event
 

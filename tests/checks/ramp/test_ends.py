@@ -14,10 +14,11 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from probe.checks import ramp
-from probe.model.words import Outcome, StopReason
+from probe.checks.ramp import ascent
+from probe.model.ramp import StopReason
+from probe.model.words import Outcome
 from probe.sandbox.environment import Environment, sandbox
-from tests.checks.ramping import (
+from tests.checks.ramp.ramping import (
     PATIENT,
     Ramping,
     Server,
@@ -32,7 +33,7 @@ from tests.dial.peers import peer
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine is loaded: that connecting becomes slower says nothing here."""
-    monkeypatch.setattr(ramp, "SLOWER_S", 60.0)
+    monkeypatch.setattr(ascent, "SLOWER_S", 60.0)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def environment() -> Iterator[Environment]:
 @contextlib.contextmanager
 def program(at: Server) -> Iterator["subprocess.Popen[str]"]:
     """A probe in a process group of its own, which holds at least nine connections."""
-    command = [sys.executable, "-m", "tests.checks.ramp_program", json.dumps(asdict(at))]
+    command = [sys.executable, "-m", "tests.checks.ramp.program", json.dumps(asdict(at))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         try:
             assert process.stdout

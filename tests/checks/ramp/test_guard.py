@@ -1,9 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.checks.ramp_guard import MOST_STRANGERS, Seen, allowed, free, strangers
-from probe.model.ramp import Headroom, Limits
-from probe.model.words import StopReason
+from probe.checks.ramp.guard import MOST_STRANGERS, Seen, allowed, free, strangers
+from probe.model.ramp import Headroom, Limits, StopReason
 
 count = st.integers(min_value=0, max_value=1000)
 limit = st.none() | st.integers(min_value=0, max_value=1000)

@@ -3,8 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
-from probe.model.ramp import Headroom, Limits
-from probe.model.words import StopReason
+from probe.model.ramp import Headroom, Limits, StopReason
 
 OUR_CANARY = 1
 A_STRANGER = 1
