@@ -60,6 +60,7 @@ def run(plan: Plan, *, deliver: Deliver, interrupted: threading.Event, watcher: 
         findings=diagnosis.findings,
         observations=observations,
         chain=diagnosis.chain,
+        advice=diagnosis.advice,
         interrupted=interrupted.is_set(),
     )
     return delivered(report, deliver(report, _left_s(all_ends)))

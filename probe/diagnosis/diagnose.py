@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from probe.diagnosis.advice import advice
 from probe.diagnosis.catalogue import CATALOGUE
 from probe.diagnosis.chain import failure_chain
 from probe.diagnosis.consequences import linked
@@ -38,6 +39,8 @@ class Diagnosis:
     headline: str
     chain: tuple[ChainLink, ...] = ()
     """The failure chain, where a rehearsed start-up failed; else empty."""
+    advice: tuple[str, ...] = ()
+    """What a ramp says about the full pool."""
 
 
 def diagnose(observations: Iterable[Observation], question: Question) -> Diagnosis:
@@ -61,6 +64,7 @@ def diagnose(observations: Iterable[Observation], question: Question) -> Diagnos
         findings=numbered,
         headline=_headline(verdict, numbered, seen),
         chain=failure_chain(seen, numbered),
+        advice=advice(seen),
     )
 
 

@@ -96,5 +96,7 @@ class Report:
     observations: tuple[Observation, ...]
     chain: tuple[ChainLink, ...] = ()
     """Link by link, where a rehearsed start-up failed; else empty."""
+    advice: tuple[str, ...] = ()
+    """Sentences about the full pool, from what a ramp saw: neither good nor bad."""
     delivery: Delivery = field(default_factory=Delivery)
     interrupted: bool = False

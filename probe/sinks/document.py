@@ -18,6 +18,7 @@ def document(report: Report) -> Json:
         "observations": [observation(item) for item in report.observations],
         "findings": [finding(item) for item in report.findings],
         "chain": [link(item) for item in report.chain],
+        "advice": list(report.advice),
     }
 
 

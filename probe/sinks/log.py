@@ -160,6 +160,7 @@ def _verdict(report: Report, common: Mapping[str, str]) -> Record:
     more = {
         "startup": [_startup(item, result) for item, result in rehearsals(report.observations)],
         "chain": [document.link(item) for item in report.chain],
+        "advice": list(report.advice),
     }
     return Record(
         severity=_SEVERITIES[report.verdict],

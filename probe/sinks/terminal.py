@@ -84,6 +84,7 @@ def _lines(report: Report, width: int, glyphs: Glyphs) -> Iterator[Line]:
     yield from _section("Start-up rehearsal", startups(report, width, glyphs))
     for check in POOLS:
         yield from _section(check.capitalize(), pools(report.observations, check, width, glyphs))
+    yield from _section("Room for the pool", (indented(Text(printable(said)), 4) for said in report.advice))
     yield from _section("Routes", routes(report.observations, glyphs))
     yield Text()
     yield _metrics(report)

@@ -189,8 +189,8 @@ def test_a_port_without_a_word_is_left_at_the_end_of_the_budget(*, accepting: bo
 def test_a_closed_port_is_refused() -> None:
     with _listening() as address:
         pass
-    with _lasting(0, 0.6):
-        delivery = _write(_points(), address, budget_s=0.5)
+    with _lasting(0, 2.2):
+        delivery = _write(_points(), address, budget_s=2.0)
     assert (delivery.dropped, delivery.failure) == (4, Failure.REFUSED)
 
 

@@ -170,7 +170,16 @@ def test_the_schema_refuses_what_it_does_not_know() -> None:
 
 def test_the_document_has_the_promised_parts() -> None:
     whole = document(several_findings())
-    assert list(whole) == ["schema", "run", "verdict", "metrics", "observations", "findings", "chain"]
+    assert list(whole) == [
+        "schema",
+        "run",
+        "verdict",
+        "metrics",
+        "observations",
+        "findings",
+        "chain",
+        "advice",
+    ]
     assert whole["metrics"] == {"written": 0, "dropped": 124}
     assert whole["run"]["targets"] == {"staging-db": "down"}
     assert whole["run"]["interrupted"] is True

@@ -1,0 +1,44 @@
+"""What a ramp says about the full pool though it was never filled: whether it fits now, and what would."""
+
+from collections.abc import Iterator
+
+from probe.diagnosis.rehearsals import overloaded
+from probe.diagnosis.rooms import advised, rooms
+from probe.diagnosis.seen import Seen
+from probe.diagnosis.sentences import seconds
+from probe.model.ramp import Ramp
+from probe.model.words import Check
+
+
+def advice(seen: Seen) -> tuple[str, ...]:
+    """One sentence for each pool whose room was read. No finding: it never says that something is wrong."""
+    return tuple(
+        sentence
+        for target in seen.question.targets
+        for observation in seen.ramps(target.name)
+        if observation.check is Check.POOL and isinstance(observation.result, Ramp)
+        for sentence in _of_pool(seen, target.name, observation.result, believed=not overloaded(observation))
+    )
+
+
+def _of_pool(seen: Seen, target: str, ramp: Ramp, *, believed: bool) -> Iterator[str]:
+    if ramp.limits is None or ramp.before is None:
+        return
+    application = seen.question.application
+    scarcest = min(rooms(ramp.limits, ramp.before), key=lambda room: room.free)
+    wanted = application.pool_connections
+    fits = "would fit" if wanted <= scarcest.free else "would not fit"
+    sentence = (
+        f"{target}: the pool's {wanted} connections {fits} now ({scarcest.free} of {scarcest.unit} are free)"
+    )
+    yield f"{sentence}{_connects(ramp) if believed else ''}; {advised(ramp, application)}"
+
+
+def _connects(ramp: Ramp) -> str:
+    """Connect time against connections held, at both ends of the ramp."""
+    steps = [(step.held, step.connect_median_s) for step in ramp.steps if step.connect_median_s is not None]
+    if not steps:
+        return ""
+    (first, first_s), (last, last_s) = steps[0], steps[-1]
+    at_the_end = f", {seconds(last_s)} at {last}" if last != first else ""
+    return f"; connecting took {seconds(first_s)} at {first} held{at_the_end}"
