@@ -156,7 +156,7 @@ def blocks(text: str) -> dict[str, str]:
 def steady(text: str) -> list[str]:
     """What two runs of a demonstration have in common: its words, without what each run measures anew."""
     text = re.sub(r"\b\d+(\.\d+)? m?s\b", "TIME", re.sub(r"\s+", " ", text))
-    text = re.sub(r"[█▒=#]+", "", text)
+    text = re.sub(r"(<1|\b\d+) %", "SHARE %", re.sub(r"[█▒=#·]+", "", text))
     text = re.sub(r"\b127(\.\d+){3}(:(?!3307|5432)\d+)?", "ADDRESS", text)
     text = re.sub(r"\brun [0-9a-f]{12}\b", "run ID", text)
     text = re.sub(r"\b(attempt|confirmation) \d+", "attempt N", text)

@@ -210,6 +210,10 @@ class Pool:
     capacity_connections: int = field(
         default=30, metadata=_doc("connections that the `capacity` check opens, as far as the guard allows")
     )
+    slower_s: float = field(
+        default=0.05,
+        metadata=_doc("a median connect time that has doubled ends a guarded ramp where it grew by so much"),
+    )
     start_delay_s: float = field(
         default=0.5, metadata=_doc("where the probe itself is later than this, its figures are not believed")
     )

@@ -45,6 +45,12 @@ class Listener:
         return f"{self.host}:{self.port}"
 
     @property
+    def sessions(self) -> int:
+        """Connections that are being served."""
+        with self._lock:
+            return len(self._sessions)
+
+    @property
     def filler_ports(self) -> frozenset[int]:
         """Local ports of our own connections that keep a silent port silent."""
         return self._silence.filler_ports if self._silence else frozenset()

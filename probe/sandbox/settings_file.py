@@ -137,6 +137,8 @@ def _pool() -> dict[str, Any]:
         "hold_s": 0.3,
         "budget_s": 10.0,
         "capacity_connections": 30,
+        # A demonstration may run on a machine with more to do than it can.
+        "slower_s": 2.0,
         "start_delay_s": 2.0,
         "saturation_allowed": [INSTANCE_NAME],
     }

@@ -1,6 +1,7 @@
 import contextlib
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,13 +9,15 @@ from pathlib import Path as File
 
 import pytest
 
-from probe.checks.ramp import ascent
 from probe.model.application import Application
 from probe.model.ramp import AcquisitionOutcome, Ramp, Saturation, StopReason
 from probe.model.words import Check, Failure, Outcome, Path, SkipReason
 from probe.sandbox import staging
 from probe.sandbox.child_environ import refused_credentials
 from probe.sandbox.environment import Environment, sandbox
+from probe.sandbox.listener import Listener
+from probe.sandbox.relay import relay
+from probe.sandbox.streams import PlainStream
 from tests.checks.ramp.ramping import (
     PATIENT,
     Ramping,
@@ -24,6 +27,8 @@ from tests.checks.ramp.ramping import (
     once,
     ramped,
     request,
+    request_to,
+    server,
 )
 from tests.dial.token_server import TokenServer, use_account
 from tests.sandbox.bystander import Bystander, SlotWatch
@@ -40,12 +45,6 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         made = refused_credentials(folder, "http://127.0.0.1:9/token")
         use_account(environ, made, folder / "key.json", tokens)
         yield
-
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The machine is loaded: that connecting becomes slower says nothing here."""
-    monkeypatch.setattr(ascent, "SLOWER_S", 60.0)
 
 
 @pytest.fixture(scope="module")
@@ -234,13 +233,38 @@ def test_everything_is_let_go_when_others_need_the_slots_that_are_held(environme
     assert found.left_behind == 0
 
 
-def test_a_ramp_that_makes_connecting_slower_ends(
-    environment: Environment, monkeypatch: pytest.MonkeyPatch
+@contextlib.contextmanager
+def throttled(environment: Environment) -> Iterator[int]:
+    """A way on which each connection that is open already holds the next one up: its port."""
+    front = environment.private_front.listener
+
+    def serve(client: socket.socket) -> None:
+        time.sleep(0.15 * listener.sessions)
+        with socket.create_connection((front.host, front.port)) as upstream:
+            relay(PlainStream(client), PlainStream(upstream))
+
+    with socket.socket() as bound:
+        bound.bind((environment.host, 0))
+        with Listener(bound, serve) as listener:
+            yield listener.port
+
+
+def test_a_ramp_that_makes_connecting_slower_ends(environment: Environment) -> None:
+    with throttled(environment) as port:
+        asked = request_to(server(environment, port=port), pool=replace(PATIENT, slower_s=0.2))
+        observation, found = ramped(asked)
+    assert (observation.outcome, found.stopped) == (Outcome.PASSED, StopReason.SLOWER)
+    assert 3 < found.held < found.allowed
+
+
+def test_a_ramp_goes_on_where_connecting_becomes_no_slower_than_the_settings_mind(
+    environment: Environment,
 ) -> None:
-    monkeypatch.setattr(ascent, "SLOWER_RATIO", 0.0)
-    monkeypatch.setattr(ascent, "SLOWER_S", -60.0)
-    observation, found = ramped(request(environment))
-    assert (observation.outcome, found.stopped, found.held) == (Outcome.PASSED, StopReason.SLOWER, 3)
+    with throttled(environment) as port:
+        asked = request_to(server(environment, port=port), pool=replace(PATIENT, slower_s=30.0))
+        _observation, found = ramped(asked)
+    assert found.stopped is not StopReason.SLOWER
+    assert found.held == found.allowed
 
 
 def test_a_ramp_ends_with_its_budget(environment: Environment) -> None:

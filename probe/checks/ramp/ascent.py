@@ -21,8 +21,7 @@ COUNT_S = 3.0
 GRACE_S = 1.0
 """What a login gets beyond its budget to be told as what it was."""
 SLOWER_RATIO = 2.0
-SLOWER_S = 0.05
-"""Connecting has become slower when its median has doubled, and this much at least is due to the ramp."""
+"""Connecting has become slower when its median has doubled; by how much at least, the settings say."""
 LONGEST_SATURATED_S = 10.0
 """What all workers get to be answered, where nothing is short meanwhile."""
 
@@ -107,8 +106,9 @@ class Ascent:
         self._listening.until(lambda: not self._load.waiting)
         self._listening.await_reading()
         self._stepped(number)
+        slower_s = self._request.pool.slower_s
         first, last = self._ramp.steps[0].connect_median_s, self._ramp.steps[-1].connect_median_s
-        if first and last and last > SLOWER_RATIO * first and last - first >= SLOWER_S:
+        if first and last and last > SLOWER_RATIO * first and last - first >= slower_s:
             raise Stop(StopReason.SLOWER)
 
     def _ask(self, count: int, *, step: int, opens: bool, allowed: int) -> None:

@@ -4,7 +4,6 @@ import json
 import sys
 from dataclasses import replace
 
-from probe.checks.ramp import ascent
 from tests.checks.ramp.ramping import PATIENT, Server, ramped, request_to
 
 
@@ -13,6 +12,5 @@ def stepped(_check: object, _target: str, held: int, _free: int | None) -> None:
 
 
 if __name__ == "__main__":
-    ascent.SLOWER_S = 60.0  # the machine is loaded
     asked = request_to(Server(**json.loads(sys.argv[1])), pool=replace(PATIENT, hold_s=60.0))
     ramped(replace(asked, stepped=stepped))

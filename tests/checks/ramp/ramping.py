@@ -26,8 +26,8 @@ from probe.sandbox import staging
 from probe.sandbox.environment import Environment
 
 KEY = keys.generate()
-PATIENT = Pool(hold_s=0.3, budget_s=60.0, start_delay_s=20.0)
-"""The machine is loaded: how late the probe is says nothing here, unless a test wants it to."""
+PATIENT = Pool(hold_s=0.3, budget_s=60.0, slower_s=60.0, start_delay_s=20.0)
+"""The machine is loaded: how late or slow the probe is says nothing here, unless a test wants it to."""
 SETTLED_S = 12.0
 """The promise: whatever happens, every slot is free after so long."""
 OURS = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'probe/%'"

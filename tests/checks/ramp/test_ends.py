@@ -14,7 +14,6 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from probe.checks.ramp import ascent
 from probe.model.ramp import StopReason
 from probe.model.words import Outcome
 from probe.sandbox.environment import Environment, sandbox
@@ -28,12 +27,6 @@ from tests.checks.ramp.ramping import (
     sessions_of_ours,
 )
 from tests.dial.peers import peer
-
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The machine is loaded: that connecting becomes slower says nothing here."""
-    monkeypatch.setattr(ascent, "SLOWER_S", 60.0)
 
 
 @pytest.fixture(scope="module")
