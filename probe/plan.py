@@ -81,9 +81,9 @@ def plan(
     opening, main = _series(settings, checks, equipped)
     main = tuple(replace(one, redaction=redaction) for one in main)
     request = _startup_request(settings, identity.id)
-    rehearsal = _rehearsal(settings, request, watcher) if Check.STARTUP in checks else ()
+    rehearsal = _rehearsal(settings, request, watcher, redaction) if Check.STARTUP in checks else ()
     load = _load(settings, checks, request, equipped, saturation, watcher)
-    rehearsal, load = (tuple(replace(one, redaction=redaction) for one in part) for part in (rehearsal, load))
+    load = tuple(replace(one, redaction=redaction) for one in load)
     dialling = (*(s for s in main if s.check is Check.CLOUDSQL), *load)
     needs_key = any(s.path is words.Path.CONNECTOR for s in dialling)
     needs_login = bool(dialling)
@@ -162,11 +162,15 @@ def _startup_request(settings: Settings, run_id: str) -> StartupRequest:
     )
 
 
-def _rehearsal(settings: Settings, request: StartupRequest, watcher: Watcher) -> tuple[Series, ...]:
+def _rehearsal(
+    settings: Settings, request: StartupRequest, watcher: Watcher, redaction: Redaction
+) -> tuple[Series, ...]:
     def started(phase: str) -> None:
         watcher.phase_started(request.target.name, phase)
 
-    return startup.series(request, start_delay_s=settings.pool.start_delay_s, started=started)
+    return startup.series(
+        request, start_delay_s=settings.pool.start_delay_s, started=started, redaction=redaction
+    )
 
 
 def _load(

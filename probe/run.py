@@ -10,6 +10,7 @@ from probe.checks.concurrently import Nobody, Watcher, observe
 from probe.checks.series import Sampling, Series
 from probe.dial.clock import Deadline
 from probe.model.observation import Delivery, Observation
+from probe.model.ramp import Ramp
 from probe.model.report import Report
 from probe.model.words import Check, Outcome, SkipReason, Verdict
 from probe.plan import Plan, confirmation
@@ -77,9 +78,14 @@ def _filled(
     load: Iterable[Series], before: tuple[Observation, ...], measure: Measure, origin_ns: int
 ) -> tuple[Observation, ...]:
     """One ramp after another; none once anything on the same way has gone wrong."""
+    from probe.diagnosis.evidence import group  # late, as above
+
+    # What a server refused for its form, and did without in the next attempt, was no failure of the way.
+    conceded = {observation.id for evidence in group(before) for observation in evidence.conceded}
+    told = tuple(observation for observation in before if observation.id not in conceded)
     filled: tuple[Observation, ...] = ()
     for series in load:
-        if any(_speaks_against(seen, series) for seen in before + filled):
+        if any(_speaks_against(seen, series) for seen in told + filled):
             filled += tuple(Sampling(series, origin_ns=origin_ns).left_out(SkipReason.EARLIER_STAGE_FAILED))
         else:
             filled += measure((series,))
@@ -88,7 +94,8 @@ def _filled(
 
 def _speaks_against(seen: Observation, ramp: Series) -> bool:
     """Whether a pool must not be filled after this: never where the way to it is not in order."""
-    return seen.outcome in BAD and (seen.target, seen.path) == (ramp.target, ramp.path)
+    went_wrong = seen.outcome in BAD or (isinstance(seen.result, Ramp) and not seen.result.harmless)
+    return went_wrong and (seen.target, seen.path) == (ramp.target, ramp.path)
 
 
 def _without(series: Sequence[Series], check: Check) -> tuple[Series, ...]:

@@ -6,12 +6,19 @@ import sys
 
 
 def replace_closed() -> None:
-    """Put nothing's file where a standard stream was closed by whoever started us."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    """Put nothing's file where a standard stream was closed by whoever started us.
+
+    The three descriptors as well: a pipe that took one of their numbers would be lost in a child process.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
     if sys.stdout is None:
-        sys.stdout = os.fdopen(nowhere, "w", encoding="utf-8", closefd=False)
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
     if sys.stderr is None:
-        sys.stderr = os.fdopen(nowhere, "w", encoding="utf-8", closefd=False)
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
 
 
 def give_up_stdout(error: OSError) -> None:

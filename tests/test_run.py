@@ -13,10 +13,13 @@ from probe.checks.concurrently import Nobody
 from probe.checks.series import Series
 from probe.diagnosis.question import Question
 from probe.dial.clock import Trace
-from probe.dial.failures import stage_failure
+from probe.dial.failures import StageFailure, stage_failure
+from probe.dial.parameters import Known
 from probe.dial.paths import Concessions
 from probe.model.cause import Cause
+from probe.model.facts import ErrorFacts
 from probe.model.observation import Delivery
+from probe.model.ramp import Ramp, Saturation, StopReason
 from probe.model.report import Report, RunIdentity
 from probe.model.target import Target, Thresholds
 from probe.model.words import Check, Failure, Outcome, Path, SkipReason, Stage, Verdict
@@ -191,6 +194,48 @@ def test_a_failed_rehearsal_and_a_failed_ramp_keep_what_follows_from_being_fille
     assert seen[Check.POOL] == (Outcome.SKIPPED, SkipReason.EARLIER_STAGE_FAILED)
     seen = outcomes(run_plan(plan_of(passes, load=(series_of(Check.POOL, refused), herd))))
     assert seen[Check.HERD] == (Outcome.SKIPPED, SkipReason.EARLIER_STAGE_FAILED)
+
+
+@pytest.mark.parametrize(
+    ("stopped", "left_behind", "goes_on"),
+    [
+        (StopReason.COMPLETE, 0, True),
+        (StopReason.KEEP_FREE, 0, True),
+        (StopReason.KEEP_FREE, 2, False),
+        (StopReason.REFUSED, 0, False),
+        (StopReason.SLOWER, 0, False),
+        (StopReason.OVERLOADED, 0, False),
+        (StopReason.BUDGET, 0, False),
+    ],
+)
+def test_after_a_ramp_that_met_a_limit_unforeseen_or_left_something_none_follows(
+    stopped: StopReason, left_behind: int, goes_on: bool
+) -> None:
+    def ramps(trace: Trace, _concessions: Concessions) -> None:
+        trace.result = Ramp(
+            saturation=Saturation.GUARDED,
+            wanted=9,
+            workers=9,
+            keep_free=5,
+            stopped=stopped,
+            left_behind=left_behind,
+        )
+
+    load = (series_of(Check.POOL, ramps), series_of(Check.HERD, nothing))
+    seen = outcomes(run_plan(plan_of(passes, load=load)))
+    assert (seen[Check.HERD][0] is Outcome.PASSED) is goes_on
+
+
+def test_what_the_server_refused_for_its_form_and_did_without_keeps_no_ramp_from_being_made() -> None:
+    def old(trace: Trace, concessions: Concessions) -> None:
+        trace.begin(Stage.LOGIN, 1.0)
+        if concessions.parameters is Known.ALL:
+            raise StageFailure(
+                Failure.PARAMETER_REFUSED, ErrorFacts(type="ErrorResponse", message="no", sqlstate="42704")
+            )
+
+    report = run_plan(plan_of(old, load=(series_of(Check.POOL, nothing),)))
+    assert outcomes(report)[Check.POOL] == (Outcome.PASSED, None)
 
 
 def test_a_failure_on_another_way_keeps_no_ramp_from_being_made() -> None:

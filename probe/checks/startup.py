@@ -1,5 +1,6 @@
 """Check ``startup``: the application's start-up, rehearsed with its own stack in a child process."""
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable
@@ -16,8 +17,10 @@ from probe.model.rehearsal import DETERMINISTIC_FAILURE, PhaseOutcome
 from probe.model.words import Check, Failure, SkipReason
 from probe.rehearsal.account import Account
 from probe.rehearsal.child import Child
+from probe.rehearsal.last_words import ending, telling_line
 from probe.rehearsal.messages import BEAT_S, Event
 from probe.rehearsal.request import StartupRequest
+from probe.rehearsal.secrets import secrets
 
 CHILD_START_S = 60.0
 """What the child gets for its imports: seconds on a small machine without compiled bytecode."""
@@ -47,16 +50,17 @@ def series(
     start_delay_s: float,
     started: Started = lambda _phase: None,
     child_start_s: float = CHILD_START_S,
+    redaction: Redaction | None = None,
 ) -> tuple[Series, ...]:
     """One rehearsal. ``started`` hears the name of each phase as it begins, on the series' own thread.
 
     Where the child was later than ``start_delay_s`` in a phase that did not complete, the rehearsal is not
-    to be believed.
+    to be believed. ``redaction`` is the run's own, if there is one: it learns the start-up's secrets.
     """
     budget_s = child_start_s + sum(phase.budget_s + OVERDUE_S for phase in request.phases)
-    redaction = Redaction()
-    redaction.add(request.password)
-    redaction.add(request.cache_password)
+    redaction = redaction or Redaction()
+    for secret in secrets(request, os.environ):
+        redaction.add(secret)
     order = _Order(
         request=request,
         start_delay_s=start_delay_s,
@@ -92,7 +96,7 @@ def _rehearse(order: _Order, trace: Trace, _concessions: Concessions) -> None:
             for event in child.events(deadline, trace.stopped):
                 _take_in(order, account, event)
                 trace.result = account.rehearsal(time.monotonic_ns())
-                if account.exit_code is not None or (event is None and _hangs(order, account, child)):
+                if account.exit_code is not None or (event is None and _hangs(order, account, child, trace)):
                     break
             if account.exit_code is not None:  # it is about to end by itself: in good order, if it can
                 deque(child.events(Deadline.after(GOODBYE_S), trace.stopped), maxlen=0)
@@ -110,8 +114,16 @@ def _take_in(order: _Order, account: Account, event: Event | None) -> None:
         order.started(account.under_way)
 
 
-def _hangs(order: _Order, account: Account, child: Child) -> bool:
-    """Whether it has outlived what it may take now."""
+def _hangs(order: _Order, account: Account, child: Child, trace: Trace) -> bool:
+    """Whether it has outlived what it may take now, also with what it said while we did not get to run."""
+    if not _overdue(order, account, child):
+        return False
+    for event in child.events(Deadline.after(0), trace.stopped):
+        _take_in(order, account, event)
+    return account.exit_code is not None or _overdue(order, account, child)
+
+
+def _overdue(order: _Order, account: Account, child: Child) -> bool:
     now_ns = time.monotonic_ns()
     if not account.ready:
         return now_ns - child.started_ns > order.child_start_s * 1e9
@@ -129,10 +141,17 @@ def _judge(order: _Order, account: Account, child: Child, trace: Trace) -> None:
     elif trace.stopped.is_set():
         raise Skipped(SkipReason.INTERRUPTED)
     elif child.exit_code() is not None:
-        said = child.last_words() or "it said nothing"
-        raise _crash(order, account, f"the rehearsal's process ended with {child.exit_code()}: {said}")
+        raise _crash(order, account, _obituary(child))
     else:
         _end(order, account, child)
+
+
+def _obituary(child: Child) -> str:
+    """All that it said, and in one line at the end how it ended and why."""
+    words = child.last_words()
+    why = telling_line(words) or "it said nothing"
+    end = f"the rehearsal's process {ending(child.exit_code() or 0)}: {why}"
+    return f"{words}\n{end}" if "\n" in words else end
 
 
 def _as_it_said(account: Account, exit_code: int) -> None:
@@ -141,7 +160,8 @@ def _as_it_said(account: Account, exit_code: int) -> None:
     if exit_code == DETERMINISTIC_FAILURE and ended_by and ended_by.failure and ended_by.error:
         raise StageFailure(ended_by.failure, ended_by.error)
     if exit_code:
-        said = next((phase.error.message for phase in rehearsal.phases if phase.error), "it said nothing")
+        crashed = (phase for phase in rehearsal.phases if phase.outcome is PhaseOutcome.CRASHED)
+        said = next((phase.error.message for phase in crashed if phase.error), "it said nothing")
         raise RuntimeError(f"the rehearsal itself went wrong: {said}")
 
 

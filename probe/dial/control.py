@@ -20,9 +20,8 @@ LOCK_KEY = (0x434C5350, 0x50524F42)  # "CLSP", "PROB"
 STATEMENT_S = 2.0
 """The most that one statement may take."""
 LEFT_OVER_S = 12.0
-"""A connection of an earlier run that is older should have been gone: the server lets go before."""
-SEEN_AGAIN_S = 1.0
-"""A connection whose age an ordinary role may not see is left over when it is still there after so long."""
+"""A connection of another run that is older should have been gone: the server lets go before. Of one whose
+age an ordinary role may not see counts how long we have seen it."""
 UNKNOWN_AGES = 100
 """Of those, so many are followed."""
 CROWD = 5
@@ -163,7 +162,7 @@ class Control:
         except ValueError as error:
             raise _unexpected(pids) from error
         self._unknown_ns = {pid: self._unknown_ns.get(pid, now_ns) for pid in present[:UNKNOWN_AGES]}
-        return sum(now_ns - first >= SEEN_AGAIN_S * 1e9 for first in self._unknown_ns.values())
+        return sum(now_ns - first >= LEFT_OVER_S * 1e9 for first in self._unknown_ns.values())
 
     def _row(self, statement: str, width: int = 1) -> list[Any]:
         rows = self._rows(statement)

@@ -62,7 +62,7 @@ class Way:
     """An address or a name; empty on the ``socket`` path."""
     context: ssl.SSLContext | None = None
     """None: without TLS."""
-    login_token: str | None = None
+    login_token: str | None = field(default=None, repr=False)
 
     @property
     def local(self) -> bool:

@@ -170,7 +170,7 @@ class Startup:
     """What the rehearsal of the application's start-up does, beside ``[application]``."""
 
     phases: tuple[Phase, ...] = field(
-        default=PHASES, metadata=_doc("the phases in order; empty: the seven of the contract")
+        default=PHASES, metadata=_doc("the phases in order; empty: the usual seven")
     )
     secrets: tuple[str, ...] = field(
         default=(), metadata=_doc("environment variables that have to be set for the application to start")
@@ -195,6 +195,10 @@ class Pool:
     keep_free: int = field(
         default=5,
         metadata=_doc("connection slots that are always left to others, unless saturation is allowed"),
+    )
+    own_role: bool = field(
+        default=False,
+        metadata=_doc("the target's `user` is the probe's alone: its CONNECTION LIMIT may be used up"),
     )
     step: int = field(default=3, metadata=_doc("connections that a guarded ramp adds at once"))
     hold_s: float = field(default=1.0, metadata=_doc("how long a guarded ramp holds what it opened"))

@@ -43,7 +43,7 @@ class StopReason(StrEnum):
     CANARY_FAILED = "canary_failed"
     """A login beside the ramp did not get through."""
     SLOWER = "slower"
-    """Connecting took twice as long as at the beginning."""
+    """Connecting took twice as long as it did at its best."""
     FAILED = "failed"
     """A connection failed in another way."""
     CONTROL_LOST = "control_lost"
@@ -52,6 +52,21 @@ class StopReason(StrEnum):
     """The probe itself was too slow."""
     BUDGET = "budget"
     """The ramp's time was used up."""
+    UNGUARDED = "unguarded"
+    """The server would not let go of a frozen probe's connections."""
+
+
+FORESEEN = frozenset(
+    {
+        None,
+        StopReason.COMPLETE,
+        StopReason.KEEP_FREE,
+        StopReason.ROLE_LIMIT,
+        StopReason.DATABASE_LIMIT,
+        StopReason.UNGUARDED,
+    }
+)
+"""Ends that the guard's own arithmetic brings about, or a ramp that never began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,3 +194,8 @@ class Ramp:
     """The longest that it did not get to run."""
     overloaded: bool = False
     """The probe was too slow for its figures to be believed."""
+
+    @property
+    def harmless(self) -> bool:
+        """Whether it met nothing that speaks against another one, and left nothing."""
+        return self.stopped in FORESEEN and not self.left_behind

@@ -23,6 +23,8 @@ class PhaseOutcome(StrEnum):
     """The probe itself went wrong or was too slow in it: never the application's fault."""
 
 
+BAD_ENDS = frozenset({PhaseOutcome.FAILED, PhaseOutcome.TIMED_OUT})
+"""What ends the application's start-up where the phase is a required one."""
 DETERMINISTIC_FAILURE = 3
 """What the application's container exits with when a required phase did not complete."""
 
@@ -83,8 +85,7 @@ class Rehearsal:
     @property
     def ended_by(self) -> PhaseRecord | None:
         """The required phase that ended the start-up; None: none did."""
-        bad = (PhaseOutcome.FAILED, PhaseOutcome.TIMED_OUT)
-        return next((phase for phase in self.phases if phase.required and phase.outcome in bad), None)
+        return next((phase for phase in self.phases if phase.required and phase.outcome in BAD_ENDS), None)
 
     @property
     def exit_code(self) -> int | None:

@@ -6,12 +6,10 @@ from typing import Any
 
 from probe.model.application import Phase
 from probe.model.facts import ErrorFacts
-from probe.model.rehearsal import PhaseOutcome, PhaseRecord, Rehearsal, Step
+from probe.model.rehearsal import BAD_ENDS, PhaseOutcome, PhaseRecord, Rehearsal, Step
 from probe.model.span import Span
 from probe.model.words import Failure, SkipReason
 from probe.rehearsal.messages import BEAT_S, Event
-
-NOT_COMPLETED = frozenset({PhaseOutcome.FAILED, PhaseOutcome.TIMED_OUT})
 
 
 class Account:
@@ -89,8 +87,10 @@ class Account:
             self._beat_ns = event.at_ns
 
     def _lagged(self, record: PhaseRecord) -> bool:
-        bad = record.outcome in NOT_COMPLETED or record.outcome is PhaseOutcome.CRASHED
-        return bad and self._lag_s.get(record.name, 0.0) > self._start_delay_s
+        """Whether our own lateness may have brought this end about; what was answered was answered."""
+        crashed = record.outcome is PhaseOutcome.CRASHED
+        late = record.outcome in BAD_ENDS and record.failure is Failure.TIMEOUT
+        return (crashed or late) and self._lag_s.get(record.name, 0.0) > self._start_delay_s
 
     def _became_ready(self, event: Event) -> None:
         self.ready = True
@@ -183,7 +183,7 @@ def _unbegun(phase: Phase) -> PhaseRecord:
 
 def _with_blocked(records: tuple[PhaseRecord, ...]) -> tuple[PhaseRecord, ...]:
     """Those behind a required phase that did not complete are blocked, as in the application."""
-    bad = [n for n, record in enumerate(records) if record.required and record.outcome in NOT_COMPLETED]
+    bad = [n for n, record in enumerate(records) if record.required and record.outcome in BAD_ENDS]
     if not bad:
         return records
     behind = bad[0] + 1

@@ -50,6 +50,8 @@ class Findings:
     parameters_refused: bool = False
     abandon: list[Callable[[], None]] = field(default_factory=list)
     """What to close when the phase is left behind, so that nobody feeds it for ever."""
+    farewells: list[Callable[[], None]] = field(default_factory=list)
+    """Good-byes, each bounded, for when the phase has ended and was told: in no figure, and never judged."""
 
 
 class Act:
@@ -85,7 +87,7 @@ class Act:
 
     def play(self, work: Callable[["Act"], bool]) -> Ending:
         """Do the phase's work, within its budget; ``work`` says whether anything was configured for it."""
-        self._say("phase_started", budget_s=self.phase.budget_s)
+        self._say("phase_started")
         begun_cpu_s = time.process_time()
         threading.Thread(target=self._work, args=(work,), daemon=True, name=self.phase.name).start()
         ending = self._await()
@@ -93,9 +95,8 @@ class Act:
             self._end_step(ending)
             self._say_end(ending, time.process_time() - begun_cpu_s)
             self._over = True
-        if ending.left_behind:
-            for close in self.findings.abandon:
-                close()
+        for close in self.findings.abandon if ending.left_behind else self.findings.farewells:
+            close()
         return ending
 
     def _say_end(self, ending: Ending, cpu_s: float) -> None:

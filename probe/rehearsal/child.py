@@ -21,6 +21,8 @@ LOOK_AROUND_S = 0.05
 MAX_LAST_WORDS_BYTES = 4096
 SEND_S = 5.0
 """How long a child may leave what it is told unread: the pipe holds 64 KB."""
+MAX_LAST_READS = 8
+"""A pipe holds one read's worth; a child that goes on talking is not heard for ever."""
 END_S = 1.0
 """What a process gets to be gone after SIGKILL, or to be reaped after its last word."""
 
@@ -56,12 +58,12 @@ class Child:
         finally:
             os.close(child_fd)
         self._events_fd = events_fd
-        self._selector = selectors.DefaultSelector()
-        for fd in (events_fd, self._output_fd):
-            os.set_blocking(fd, False)
-            self._selector.register(fd, selectors.EVENT_READ)
-        os.set_blocking(self._input_fd, False)
+        self._selector = selectors.PollSelector()  # no descriptor of its own that could be wanting
         try:
+            for fd in (events_fd, self._output_fd):
+                os.set_blocking(fd, False)
+                self._selector.register(fd, selectors.EVENT_READ)
+            os.set_blocking(self._input_fd, False)
             self._write(self._request)
         except BaseException:
             self.__exit__()
@@ -86,7 +88,7 @@ class Child:
         """What it reports, as it comes, and None about every 50 ms where nothing came: look around.
 
         Ends when the child has nothing more to say (it is gone, or talks garbage and was killed), at
-        ``until``, and soon after ``stop`` is set. May be called again.
+        ``until``, when what has come by then was told, and soon after ``stop`` is set. May be called again.
         """
         looked_ns = time.monotonic_ns()
         while not stop.is_set() and time.monotonic_ns() < until.at_ns:
@@ -100,9 +102,10 @@ class Child:
             elif not self._listen(LOOK_AROUND_S) and time.monotonic_ns() - looked_ns >= LOOK_AROUND_S * 1e9:
                 looked_ns = time.monotonic_ns()
                 yield None
+        yield from self._what_has_come(stop)
 
     def send(self, command: Mapping[str, object]) -> None:
-        """Tell it something; one that is gone hears nothing. Raises TimeoutError where it does not listen."""
+        """Tell it something; one that is gone hears nothing. Raises RuntimeError where it does not listen."""
         self._write(encode(command))
 
     def kill(self) -> None:
@@ -137,7 +140,10 @@ class Child:
 
     def _command(self, events_fd: int) -> list[str]:
         # It must find the package that we are, and nothing by chance in the folder that we were started in.
-        here = Path(probe.__file__).parents[1] == Path.cwd()
+        try:
+            here = Path(probe.__file__).parents[1] == Path.cwd()
+        except FileNotFoundError:  # that folder has been deleted
+            here = False
         options = ("-m",) if here else ("-P", "-m")
         return [sys.executable, *options, "probe.rehearsal", self.role, str(events_fd)]
 
@@ -148,6 +154,19 @@ class Child:
     @property
     def _output_fd(self) -> int:
         return self._process.stdout.fileno() if self._process.stdout else -1
+
+    def _what_has_come(self, stop: threading.Event) -> Iterator[Event]:
+        """Without waiting: we may not have got to run since long before ``until``."""
+        reads = 0
+        while not stop.is_set():
+            event = self._next()
+            if event is not None:
+                self._note(event)
+                yield event
+            elif reads < MAX_LAST_READS and not self._ended and self._listen(0.0):
+                reads += 1
+            else:
+                return
 
     @property
     def _ended(self) -> bool:
@@ -191,9 +210,10 @@ class Child:
 
     def _write(self, octets: bytes) -> None:
         until = Deadline.after(SEND_S)
-        with selectors.DefaultSelector() as writable, contextlib.suppress(BrokenPipeError):
+        with selectors.PollSelector() as writable, contextlib.suppress(BrokenPipeError):
             writable.register(self._input_fd, selectors.EVENT_WRITE)
             while octets:
-                writable.select(until.left_s())
+                if not writable.select(max(0.0, (until.at_ns - time.monotonic_ns()) / 1e9)):
+                    raise RuntimeError(f"the process does not read what it is told within {SEND_S:g} s")
                 with contextlib.suppress(BlockingIOError):
                     octets = octets[os.write(self._input_fd, octets) :]

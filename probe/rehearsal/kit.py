@@ -1,7 +1,8 @@
 """What the phases of one start-up share."""
 
+import os
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx
 
@@ -9,6 +10,7 @@ from probe.dial.admin_api import AdminApi
 from probe.dial.credentials import Identity
 from probe.dial.redaction import Redaction
 from probe.rehearsal.request import StartupRequest
+from probe.rehearsal.secrets import secrets
 
 
 @dataclass(slots=True, kw_only=True)
@@ -22,14 +24,14 @@ class Kit:
     """For services over https and wss."""
     address: str = ""
     """Of the instance, as the Admin API told it."""
-    login_token: str | None = None
+    login_token: str | None = field(default=None, repr=False)
 
 
 def assemble(request: StartupRequest) -> Kit:
     """The kit; reading the CA bundle and the like costs more than a call, and is in no phase."""
     redaction = Redaction()
-    redaction.add(request.password)
-    redaction.add(request.cache_password)
+    for secret in secrets(request, os.environ):
+        redaction.add(secret)
     identity = Identity(metadata_expected=request.metadata_expected, redaction=redaction)
     return Kit(
         request=request,

@@ -6,7 +6,7 @@ The outermost exception that anybody knows decides. Of N callers that fail at on
 
 import ssl
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
@@ -27,7 +27,7 @@ from probe.model.words import Failure
 from probe.rehearsal.way_in import as_fields
 
 QUERY_CANCELED = "57014"
-"""SQLSTATE: our own ``statement_timeout`` ended the statement."""
+"""SQLSTATE: a ``statement_timeout`` ended the statement, or somebody did; only the words tell which."""
 INTERFACE_ERRORS = (
     ("refuses SSL", Failure.TLS_DECLINED),
     ("Authentication method", Failure.AUTHENTICATION_UNSUPPORTED),
@@ -40,6 +40,7 @@ TRIPS = (
     ValueError,
     TypeError,
     AttributeError,
+    RecursionError,
     struct.error,
     scramp.ScramException,
 )
@@ -47,6 +48,7 @@ TRIPS = (
 STUMBLERS = {
     "google.cloud.sql.connector": Failure.MALFORMED,
     "pg8000": Failure.PROTOCOL,
+    "redis": Failure.PROTOCOL,
     "scramp": Failure.PROTOCOL,
 }
 """... and what that means, by the package that raises it."""
@@ -98,7 +100,8 @@ def _postgres(error: pg8000.exceptions.DatabaseError) -> StageFailure | None:
     if not isinstance(error.args[0] if error.args else None, dict):
         return None
     known = server_failure(as_fields(error))
-    return StageFailure(Failure.TIMEOUT, known.error) if known.error.sqlstate == QUERY_CANCELED else known
+    timed_out = known.error.sqlstate == QUERY_CANCELED and "timeout" in known.error.message
+    return StageFailure(Failure.TIMEOUT, known.error) if timed_out else known
 
 
 def _status(error: aiohttp.ClientResponseError) -> StageFailure:
@@ -172,17 +175,21 @@ def _last_resort(error: BaseException) -> StageFailure | None:
             said = (failure for words, failure in INTERFACE_ERRORS if words in str(link))
             return StageFailure(next(said), error_facts(link))
         if isinstance(link, TRIPS):
-            package = _raised_in(link.__traceback__)
-            stumbled = (failure for name, failure in STUMBLERS.items() if package.startswith(name))
-            failure = next(stumbled, None)
+            failure = _stumbled(link)
             return StageFailure(failure, error_facts(link)) if failure else None
     return None
 
 
-def _raised_in(trace: TracebackType | None) -> str:
-    """The module of the innermost frame."""
-    name = ""
+def _stumbled(error: BaseException) -> Failure | None:
+    """By the innermost frame; the stack may also run out in what the one that goes too deep calls."""
+    modules = list(_modules(error.__traceback__))
+    asked = modules if isinstance(error, RecursionError) else modules[-1:]
+    fits = (failure for module in asked for name, failure in STUMBLERS.items() if module.startswith(name))
+    return next(fits, None)
+
+
+def _modules(trace: TracebackType | None) -> Iterator[str]:
+    """Of the frames, the innermost last."""
     while trace is not None:
-        name = str(trace.tb_frame.f_globals.get("__name__", ""))
+        yield str(trace.tb_frame.f_globals.get("__name__", ""))
         trace = trace.tb_next
-    return name

@@ -3,7 +3,7 @@
 from sqlalchemy import create_engine
 
 from probe.dial.admin_api import prepare as prepare_admin_api
-from probe.model.rehearsal import DETERMINISTIC_FAILURE, PhaseOutcome
+from probe.model.rehearsal import BAD_ENDS, DETERMINISTIC_FAILURE, PhaseOutcome
 from probe.rehearsal.act import Act
 from probe.rehearsal.kit import assemble
 from probe.rehearsal.messages import Commands, Reporter
@@ -11,7 +11,6 @@ from probe.rehearsal.phases import PHASES
 from probe.rehearsal.request import StartupRequest
 
 EXIT_CRASHED = 70
-BAD = frozenset({PhaseOutcome.FAILED, PhaseOutcome.TIMED_OUT, PhaseOutcome.CRASHED})
 
 
 def play(request: StartupRequest, reporter: Reporter, _commands: Commands) -> int:
@@ -25,9 +24,10 @@ def play(request: StartupRequest, reporter: Reporter, _commands: Commands) -> in
     reporter.emit("ready")
     for phase in request.phases:
         ending = Act(kit, phase, reporter).play(PHASES[phase.does])
-        if phase.required and ending.outcome in BAD:
-            crashed = ending.outcome is PhaseOutcome.CRASHED
-            return _done(reporter, EXIT_CRASHED if crashed else DETERMINISTIC_FAILURE)
+        if phase.required and ending.outcome is PhaseOutcome.CRASHED:
+            return _done(reporter, EXIT_CRASHED)
+        if phase.required and ending.outcome in BAD_ENDS:
+            return _done(reporter, DETERMINISTIC_FAILURE)
     return _done(reporter, 0)
 
 

@@ -6,7 +6,6 @@ Nothing here can be interrupted; that is why it runs in a child process.
 import asyncio
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path as File
 from typing import Any
 
@@ -15,31 +14,12 @@ from google.cloud.sql.connector import Connector
 from pg8000.exceptions import DatabaseError
 
 from probe.dial import tls
-from probe.dial.parameters import Known, Purpose, refused, start_parameters
+from probe.dial.parameters import Known, refused, start_parameters
 from probe.dial.postgres import server_failure
-from probe.model.target import Target
 from probe.model.words import Failure, Path
+from probe.rehearsal.way import WayIn
 
 IP_TYPES = {"private": "PRIVATE", "public": "PUBLIC", "psc": "PSC"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WayIn:
-    """What a connection of the application needs."""
-
-    target: Target
-    path: Path
-    run_id: str
-    purpose: Purpose
-    password: str | None = field(repr=False)
-    login_token: str | None = field(default=None, repr=False)
-    """With IAM login, off the connector path: serves as the password."""
-    host: str = ""
-    """For the private_ip path: the address, from the settings or the Admin API."""
-    connector_wait_s: float = 30.0
-    sqladmin_endpoint: str = ""
-    ssl_request: bool = True
-    """Whether pg8000 sends its SSLRequest inside the connector's TLS, as it does by default."""
 
 
 class Opener:

@@ -136,6 +136,7 @@ def _endpoint(value: str) -> str | None:
 def _url(*schemes: str) -> Rule:
     """An address with a path, for these schemes."""
     form = "must be " + " or ".join(f"{scheme}://HOST[:PORT]/PATH" for scheme in schemes)
+    form += ", without a user or password"
 
     def rule(value: str) -> str | None:
         try:
@@ -150,11 +151,11 @@ def _url(*schemes: str) -> Rule:
 
 
 def _each(rule: Rule) -> Rule:
-    """The first entry with a problem, and which."""
+    """The first entry with a problem, and its place: a URL or a misplaced secret is not shown."""
 
     def each(value: Iterable[str]) -> str | None:
-        problems = ((item, rule(item)) for item in value)
-        return next((f"{item!r} {problem}" for item, problem in problems if problem), None)
+        problems = ((place, rule(item)) for place, item in enumerate(value, start=1))
+        return next((f"entry {place} {problem}" for place, problem in problems if problem), None)
 
     return each
 
@@ -183,8 +184,10 @@ _COUNT = _between(1, 100_000)
 _COUNT_OR_NONE = _between(0, 100_000)
 _SAMPLES = _between(1, 100)
 _CONNECTIONS = _between(1, 200)
+MOST_PHASES = 20
 MOST_NAMES = 100
 """Tables, secrets and services of one application."""
+LARGEST_POOL = 1000
 LONGEST_SATURATION_S = 2.0
 
 
@@ -221,14 +224,14 @@ _VALUES: Mapping[tuple[type, str], Rule] = {
     (Target, "interval_s"): _pause,
     (Neighbour, "name"): _name,
     (Neighbour, "address"): _address,
-    (Application, "pool_size"): _COUNT,
-    (Application, "max_overflow"): _COUNT_OR_NONE,
+    (Application, "pool_size"): _between(1, LARGEST_POOL),
+    (Application, "max_overflow"): _between(0, LARGEST_POOL),
     (Application, "max_instances"): _COUNT,
     (Application, "connection_limit"): _COUNT,
     (Application, "reserved_connections"): _COUNT_OR_NONE,
     (Application, "scaling_delay_s"): _pause,
     (Phase, "name"): _matching(_NAME, "1 to 63 letters, digits, dots, dashes or underscores"),
-    (Startup, "phases"): _at_most(20),
+    (Startup, "phases"): _at_most(MOST_PHASES),
     (Startup, "secrets"): _all(_at_most(MOST_NAMES), _each(_environment_name)),
     (Startup, "required_tables"): _all(
         _at_most(MOST_NAMES), _each(_matching(_TABLE, "TABLE or SCHEMA.TABLE"))

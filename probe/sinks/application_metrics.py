@@ -61,14 +61,14 @@ APPLICATION_METRICS: tuple[Metric, ...] = (
         value_type="DOUBLE",
         unit="s",
         labels=_POOL,
-        description="The longest wait for a connection; of one that got none at least so long.",
+        description="The longest wait for a connection, a guarded ramp's own hold included.",
     ),
     Metric(
         name="pool_wait_median",
         value_type="DOUBLE",
         unit="s",
         labels=_POOL,
-        description="The median wait for a connection; a lower bound where many got none.",
+        description="The median wait for a connection, a guarded ramp's own hold included.",
     ),
     Metric(
         name="pool_connect_median",

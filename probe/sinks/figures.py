@@ -77,8 +77,8 @@ def connects(ramp: Ramp) -> Connects:
 
 
 def free_before(ramp: Ramp) -> int | None:
-    """Slots that an ordinary role still got at the first reading; None: nobody could tell."""
-    return ramp.before.free(ramp.limits) if ramp.before and ramp.limits else None
+    """Slots that others left at the first reading, our own session not counted; None: nobody could tell."""
+    return ramp.limits.usable - ramp.before.others if ramp.before and ramp.limits else None
 
 
 def used_before(ramp: Ramp) -> int | None:
@@ -88,7 +88,8 @@ def used_before(ramp: Ramp) -> int | None:
 
 def least_free(ramp: Ramp) -> int | None:
     """The fewest slots that were ever left to others; None: nobody could tell."""
-    readings = (free_before(ramp), *(step.free for step in ramp.steps))
+    first = ramp.before.free(ramp.limits) if ramp.before and ramp.limits else None
+    readings = (first, *(step.free for step in ramp.steps))
     return min((free for free in readings if free is not None), default=None)
 
 

@@ -25,11 +25,12 @@ STOPS: Mapping[StopReason, str] = {
     StopReason.DATABASE_LIMIT: "stopped at the database's limit of {database_limit}",
     StopReason.REFUSED: "stopped when the server refused one",
     StopReason.CANARY_FAILED: "stopped because a login beside it did not get through",
-    StopReason.SLOWER: "stopped because connecting took twice as long as at the beginning",
+    StopReason.SLOWER: "stopped because connecting took twice as long as at its best",
     StopReason.FAILED: "stopped because a connection failed",
     StopReason.CONTROL_LOST: "stopped because the control connection ended",
     StopReason.OVERLOADED: "stopped because the probe itself was too slow",
     StopReason.BUDGET: "stopped because its time was used up",
+    StopReason.UNGUARDED: "stopped because the server would not let go of a frozen probe's connections",
 }
 
 

@@ -6,17 +6,22 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path as File
 from typing import Any
 
 import pytest
 
 from probe.checks import startup
+from probe.dial.clock import Deadline
+from probe.dial.redaction import Redaction
 from probe.model.application import PhaseKind, Startup
 from probe.model.observation import Observation
 from probe.model.rehearsal import PhaseOutcome
 from probe.model.words import Check, Failure, Outcome, Path, SkipReason
 from probe.rehearsal.child import Child
+from probe.rehearsal.messages import Event
 from probe.rehearsal.request import StartupRequest
 from tests.dial.peers import peer, silent
 from tests.rehearsal.rehearsing import (
@@ -100,7 +105,7 @@ def test_a_child_that_is_killed_is_the_probe_s_own_crash() -> None:
     ]
     assert rehearsal(observation).exit_code is None
     assert observation.error
-    assert "ended with -9" in observation.error.message
+    assert "was killed by signal 9 (SIGKILL): it said nothing" in observation.error.message
     assert not rehearsal(observation).overloaded
 
 
@@ -173,7 +178,7 @@ def test_a_child_that_does_not_get_ready_is_given_up() -> None:
 
 
 READY = {"kind": "ready"}
-BEGUN = {"kind": "phase_started", "phase": "init", "budget_s": 0.5}
+BEGUN = {"kind": "phase_started", "phase": "init"}
 ENDED: dict[str, Any] = {
     "kind": "phase_ended",
     "phase": "init",
@@ -190,7 +195,11 @@ BEATING = "while True: say(kind='beat', lag_s=0, cpu_s=0); time.sleep(0.05)"
 
 
 def played(
-    monkeypatch: pytest.MonkeyPatch, *events: dict[str, Any], then: str = "", required: bool = True
+    monkeypatch: pytest.MonkeyPatch,
+    *events: dict[str, Any],
+    then: str = "",
+    required: bool = True,
+    **values: Any,
 ) -> Observation:
     """A rehearsal of two phases by a child that says this and then does that."""
     script = (
@@ -207,7 +216,7 @@ def played(
 
     monkeypatch.setattr(Child, "_command", command)
     phases = (phase(INIT, 0.5, required=required), phase(CACHE, 0.5))
-    return in_child(request(startup=Startup(phases=phases)))
+    return in_child(request(startup=Startup(phases=phases, secrets=("A_SECRET",))), **values)
 
 
 @pytest.mark.parametrize("required", [True, False])
@@ -232,6 +241,68 @@ def test_last_words_are_told_without_secrets(monkeypatch: pytest.MonkeyPatch) ->
     assert observation.outcome is Outcome.CRASHED
     assert "my last words: ***" in repr(observation)
     assert PASSWORD not in repr(observation)
+
+
+def test_the_run_s_redaction_learns_the_start_up_s_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_SECRET", "word-of-the-environment")
+    redaction = Redaction()
+    then = "sys.exit('so: word-of-the-environment')"
+    observation = played(monkeypatch, READY, BEGUN, then=then, redaction=redaction)
+    assert "so: ***" in repr(observation)
+    assert "word-of" not in repr(observation)
+    asked = request(startup=Startup(secrets=("A_SECRET",)))
+    assert series(asked, redaction=redaction).redaction is redaction
+    assert redaction.clean("a word-of-the-environment") == "a ***"
+
+
+def test_a_crash_of_the_interpreter_ends_with_the_line_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    then = "import faulthandler; faulthandler.enable(); os.kill(os.getpid(), 11)"
+    observation = played(monkeypatch, READY, BEGUN, then=then)
+    assert observation.error
+    lines = observation.error.message.splitlines()
+    why = "was killed by signal 11 (SIGSEGV): Fatal Python error: Segmentation fault"
+    assert lines[-1] == f"the rehearsal's process {why}"
+    assert len(lines) > 1
+
+
+DONE = {"kind": "done", "exit_code": 0}
+
+
+def test_what_was_said_while_we_did_not_run_counts_although_the_time_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The child has 3 s to start, and two phases of 0.75 s; we sleep in the first one until all is over."""
+    observation = played(
+        monkeypatch, READY, BEGUN, ENDED, DONE, started=lambda _name: time.sleep(5), child_start_s=3.0
+    )
+    assert (observation.outcome, observation.error) == (Outcome.PASSED, None)
+    assert outcomes(observation)[0] is PhaseOutcome.COMPLETED
+
+
+def test_what_has_come_is_heard_before_a_child_is_said_to_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    listen = Child.events
+    asleep = [2.0]
+
+    def frozen(child: Child, until: Deadline, stop: threading.Event) -> Iterator[Event | None]:
+        while asleep:
+            time.sleep(asleep.pop())
+            yield None
+        yield from listen(child, until, stop)
+
+    monkeypatch.setattr(Child, "events", frozen)
+    observation = played(monkeypatch, READY, BEGUN, ENDED, DONE, child_start_s=1.5)
+    assert (observation.outcome, observation.error) == (Outcome.PASSED, None)
+
+
+def test_a_working_directory_that_was_deleted_is_nobody_s_fault(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: File
+) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    observation = in_child(request(startup=Startup(phases=(phase(INIT),))))
+    assert (observation.outcome, observation.error) == (Outcome.PASSED, None)
 
 
 @pytest.mark.parametrize("word", [{"kind": "unheard_of"}, {"kind": "phase_ended", "phase": "init"}])

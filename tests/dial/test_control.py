@@ -238,10 +238,10 @@ def test_what_an_earlier_run_left_counts_once_it_is_old(environment: Environment
 
 
 def test_a_leftover_of_unknown_age_counts_when_it_is_seen_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("probe.dial.control.SEEN_AGAIN_S", 0.0)
+    monkeypatch.setattr("probe.dial.control.LEFT_OVER_S", 0.0)
     asked = scripted(read(1, "7 8"), read(1, "8 9"))
     assert asked.headroom().headroom.leftovers == 3
-    monkeypatch.setattr("probe.dial.control.SEEN_AGAIN_S", 60.0)
+    monkeypatch.undo()
     assert asked.headroom().headroom.leftovers == 1
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from probe.sandbox.environment import Environment
 from probe.sandbox.postgres import PostgresServer
+from tests.scenarios.runs import unmeasured
 
 LIMIT_S = 60.0
 COUNT = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'probe/%'"
@@ -32,7 +33,7 @@ def running(
     command = [sys.executable, "-m", "probe", "run", "--config", str(settings or environment.settings_path)]
     process = subprocess.Popen(
         [*environment.command_prefix, *command, "--format", "json", *arguments],
-        env={**environment.environ, **(wishes or {})},
+        env=unmeasured({**environment.environ, **(wishes or {})}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

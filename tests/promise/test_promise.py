@@ -21,7 +21,14 @@ from tests.sandbox.bystander import Bystander, SlotWatch
 
 KEEP_FREE = 5
 FREE_AGAIN_S = 12.0
-PACE = Pace(samples=1, confirm_after_s=0.0, interval_s=0.1, checks=("cloudsql", "pool", "capacity", "herd"))
+PACE = Pace(samples=1, confirm_after_s=0.0, interval_s=0.1)
+EVERY_RAMP = (
+    "--profile=load",
+    "--check=cloudsql",
+    "--check=pool",
+    "--check=capacity",
+    "--check=herd",
+)
 SLOW = {"PROBE_POOL__HOLD_S": "30", "PROBE_POOL__BUDGET_S": "60", "PROBE_DEADLINE_S": "120"}
 """Long enough for something to happen while the pool is held."""
 WAYS = ("connector", "private_ip")
@@ -65,7 +72,10 @@ def test_no_guarded_ramp_ever_harms_a_bystander(environment: Environment, way: s
         "PROBE_APPLICATION__MAX_INSTANCES": "12",
         "PROBE_POOL__WORKERS": "35",
     }
-    with watched(environment) as (bystander, slots), running(environment, wishes=wishes) as process:
+    with (
+        watched(environment) as (bystander, slots),
+        running(environment, *EVERY_RAMP, wishes=wishes) as process,
+    ):
         seen = ramps(report(process))
     assert bystander.failures == []
     assert slots.least_free >= KEEP_FREE

@@ -98,7 +98,7 @@ def test_a_child_that_does_not_listen_holds_us_up_for_a_bounded_time(monkeypatch
     monkeypatch.setattr("probe.rehearsal.child.SEND_S", 0.2)
     with Scripted("os.kill(os.getpid(), signal.SIGSTOP)") as child:
         time.sleep(0.5)
-        with pytest.raises(TimeoutError):
+        with pytest.raises(RuntimeError, match="does not read"):
             send_without_end(child)
 
 
@@ -109,7 +109,7 @@ def test_a_child_that_never_takes_its_request_is_not_left_behind(monkeypatch: py
 
     monkeypatch.setattr("probe.rehearsal.child.SEND_S", 0.2)
     child = Deaf("startup", "x" * 1_000_000)
-    with pytest.raises(TimeoutError), child:
+    with pytest.raises(RuntimeError, match="does not read"), child:
         pass
     assert gone_soon(child.pid)
 
@@ -126,6 +126,20 @@ def test_a_quiet_child_lets_us_look_around() -> None:
         assert set(nothing) == {None}
         assert 2 <= len(nothing) <= 11
         assert 0.5 <= time.monotonic() - begun < 3
+
+
+def test_what_has_come_is_heard_also_when_the_time_is_over() -> None:
+    with Scripted("for n in range(3): reporter.emit('count', n=n)") as child:
+        assert gone_soon(child.pid, LONG_S)
+        assert [event.fields["n"] for event in heard(child, seconds=0)] == [0, 1, 2]
+        assert child.exit_code() == 0
+
+
+def test_a_child_that_goes_on_talking_is_not_heard_for_ever() -> None:
+    with Scripted("while True: reporter.emit('more', text='x' * 1000)") as child:
+        next(heard(child))
+        events = list(heard(child, seconds=0))
+    assert len(events) < 2000, "however fast it is"
 
 
 def test_a_stop_ends_the_listening() -> None:

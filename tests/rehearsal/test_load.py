@@ -14,6 +14,7 @@ from probe.model.words import Failure, Path
 from probe.rehearsal.child import Child
 from probe.rehearsal.load_request import EXIT_ALONE, LoadRequest
 from probe.rehearsal.messages import Event
+from probe.rehearsal.way import WayIn
 from probe.sandbox import staging
 from probe.sandbox.environment import Environment, sandbox
 
@@ -37,7 +38,7 @@ def asked(environment: Environment, **values: Any) -> LoadRequest:
         database=staging.DATABASE,
         user=staging.ROLE,
     )
-    defaults: dict[str, Any] = {
+    way: dict[str, Any] = {
         "target": target,
         "path": Path.PRIVATE_IP,
         "run_id": "load",
@@ -46,6 +47,10 @@ def asked(environment: Environment, **values: Any) -> LoadRequest:
         "host": environment.host,
         "connector_wait_s": 5.0,
         "sqladmin_endpoint": environment.admin_api.endpoint,
+    }
+    way |= {name: values.pop(name) for name in tuple(values) if name in way}
+    defaults: dict[str, Any] = {
+        "way": WayIn(**way),
         "known": Known.ALL,
         "pools": 1,
         "pool_size": 2,

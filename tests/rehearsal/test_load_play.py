@@ -15,6 +15,7 @@ import pytest
 from probe.model.ramp import AcquisitionOutcome
 from probe.model.words import Path
 from probe.rehearsal import load as role
+from probe.rehearsal.load_pool import Gate, pools
 from probe.rehearsal.load_request import EXIT_ALONE, LoadRequest
 from probe.rehearsal.messages import Commands, Reporter
 from probe.sandbox.child_environ import refused_credentials
@@ -203,3 +204,12 @@ def test_a_first_answer_that_fails_gives_the_connection_back(environment: Enviro
     played.tell("release")
     assert played.end() == 0
     assert request.capacity == 3
+
+
+@pytest.mark.parametrize(("recycle_s", "seconds"), [(0.2, 1), (1.6, 2), (1800.0, 1800)])
+def test_a_short_recycle_does_not_replace_every_connection(
+    environment: Environment, recycle_s: float, seconds: int
+) -> None:
+    request = asked(environment, recycle_s=recycle_s)
+    (pool,) = pools(request, Gate(request, Spoken().emit))
+    assert pool._recycle == seconds  # noqa: SLF001 - it is not to be had otherwise

@@ -1,6 +1,8 @@
 """Each phase by itself, against the other side as bad as it can be."""
 
+import base64
 import gc
+import hashlib
 import socket
 import threading
 import time
@@ -18,9 +20,11 @@ from probe.model.words import Failure, Path, SkipReason
 from probe.rehearsal.act import Act
 from probe.rehearsal.kit import assemble
 from probe.rehearsal.messages import Reporter
+from probe.rehearsal.phases import PHASES
 from probe.rehearsal.phases.cache import Bounded
-from probe.rehearsal.phases.exchange import Answer, shown
+from probe.rehearsal.phases.exchange import MAX_BODY_BYTES, Answer, shown
 from probe.rehearsal.phases.services import unwell
+from probe.rehearsal.phases.websocket import MAGIC
 from probe.sandbox.certificates import make_authority
 from probe.sandbox.child_environ import refused_credentials
 from probe.sandbox.environment import Environment
@@ -29,7 +33,9 @@ from tests.dial.peers import (
     Address,
     Serve,
     TlsPeer,
+    after,
     answers,
+    asks_for,
     authority,
     blackhole,
     closes,
@@ -229,6 +235,7 @@ def test_without_required_tables_there_is_no_schema_check(healthy: Environment) 
         (error("53300", "too many connections for role"), Failure.ROLE_LIMIT),
         (error("57P03", "the database system is starting up"), Failure.STARTING_UP),
         (error("57014", "canceling statement due to statement timeout"), Failure.TIMEOUT),
+        (error("57014", "canceling statement due to user request"), Failure.SQL_ERROR),
     ],
 )
 def test_postgresql_s_own_words_decide(answer: bytes, failure: Failure) -> None:
@@ -286,6 +293,67 @@ def test_a_missing_socket_is_told(tmp_path: File) -> None:
     record = alone(DATABASE, request(path=Path.SOCKET, target=target))
     assert failed(record, Failure.SOCKET_MISSING)
     assert record.endpoint == f"{tmp_path}/p:r:i/.s.PGSQL.9"
+
+
+LOGGED_IN = asks_for(0) + b"Z\0\0\0\x05I"
+
+
+def test_a_server_that_is_silent_after_the_login_is_told_at_the_first_query() -> None:
+    with peer(answers(LOGGED_IN)) as (host, port):
+        target = replace(request().target, private_ip=host, port=port)
+        application = Application(environment="test", initialization_timeout_s=1.5)
+        record = alone(DATABASE, request(target=target, application=application))
+    assert timed_out(record, 1.5)
+    assert steps(record) == ["connect", "first_query"]
+    connect, first_query = record.steps
+    assert (connect.finished, connect.failure, first_query.failure) == (True, None, Failure.TIMEOUT)
+    assert connect.span.ended_ns <= first_query.span.started_ns
+
+
+def test_a_server_that_leaves_after_the_login_is_told_at_the_first_query() -> None:
+    with peer(answers(LOGGED_IN, then=after(1, closes))) as address:
+        record = of_database(address)
+    assert record.failure in {Failure.CLOSED, Failure.RESET}, record
+    assert [(step.name, step.failure) for step in record.steps] == [
+        ("connect", None),
+        ("first_query", record.failure),
+    ]
+
+
+def test_a_login_that_comes_too_late_is_given_back() -> None:
+    heard: list[bytes] = []
+    gone = threading.Event()
+
+    def late(client: socket.socket) -> None:
+        client.recv(65536)
+        time.sleep(1.0)
+        client.sendall(LOGGED_IN)
+        heard.append(client.recv(65536))
+        gone.set()
+
+    with peer(late) as address:
+        record = of_database(address, BUDGET_S)
+        assert gone.wait(10)
+    assert (record.outcome, steps(record)) == (TIMED_OUT, ["connect"])
+    assert heard == [b"X\0\0\0\x04"]
+
+
+@pytest.mark.parametrize(("initialisation_s", "schema_s"), [(7.0, 3.0), (3.0, 7.0)])
+def test_the_probe_s_own_statement_timeout_is_longer_than_any_step(
+    initialisation_s: float, schema_s: float
+) -> None:
+    seen: list[bytes] = []
+
+    def listen(client: socket.socket) -> None:
+        seen.append(client.recv(65536))
+        client.sendall(error("28P01"))
+        silent(client)
+
+    with peer(listen) as (host, port):
+        application = Application(initialization_timeout_s=initialisation_s, table_setup_timeout_s=schema_s)
+        target = replace(request().target, private_ip=host, port=port)
+        alone(DATABASE, request(target=target, application=application))
+    assert b"statement_timeout\x007000\0" in seen[0]
 
 
 def test_a_silent_server_times_out_at_the_first_budget_that_ends() -> None:
@@ -389,6 +457,9 @@ def test_the_cache_takes_the_password_and_answers_the_ping() -> None:
         (closes, Failure.CLOSED),
         (says(b"HTTP/1.1 400 Bad Request\r\n\r\n"), Failure.PROTOCOL),
         (answers(b"+NO\r\n"), Failure.PROTOCOL),
+        (answers(b"*1\r\n$4\r\nPONG\r\n"), Failure.PROTOCOL),
+        (answers(b"$abc\r\n"), Failure.PROTOCOL),
+        (answers(b"*1\r\n" * 5000), Failure.PROTOCOL),
         (answers(b"-ERR not today\r\n"), Failure.UNHEALTHY),
         (answers(b"-LOADING Redis is loading the dataset in memory\r\n"), Failure.STARTING_UP),
         (answers(b"-NOPERM this user has no permissions\r\n"), Failure.NOT_AUTHORISED),
@@ -400,6 +471,13 @@ def test_the_cache_takes_the_password_and_answers_the_ping() -> None:
 def test_what_a_cache_does_wrong_is_told(serve: Serve, failure: Failure) -> None:
     with peer(serve) as address:
         assert failed(of_cache(address), failure)
+
+
+def test_what_a_cache_answers_is_quoted_as_text() -> None:
+    with peer(answers(b"+NO\x1b[2J\r\n")) as address:
+        record = of_cache(address)
+    assert record.error
+    assert record.error.message == "the cache answered NO [2J to PING"
 
 
 def test_the_bound_on_a_cache_holds_however_its_client_reads() -> None:
@@ -484,12 +562,14 @@ def test_without_addresses_services_and_finalize_are_skipped() -> None:
         (200, b"[" * 100_000, True),
         (200, b'{"status": "degraded"}', False),
         (200, b'{"status": null}', False),
-        (204, b"", False),
+        (204, b"", True),
+        (201, b'{"status": "Healthy"}', True),
+        (201, b'{"status": "down"}', False),
         (302, b"", False),
         (503, b'{"status": "healthy"}', False),
     ],
 )
-def test_a_health_answer_is_200_and_a_good_status_where_it_names_one(
+def test_a_health_answer_is_2xx_and_a_good_status_where_it_names_one(
     status: int, body: bytes, *, well: bool
 ) -> None:
     complaint = unwell(Answer(status, body))
@@ -497,6 +577,55 @@ def test_a_health_answer_is_200_and_a_good_status_where_it_names_one(
     if complaint:
         assert complaint.http_status == status
         assert f"HTTP {status}" in complaint.message
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "HTTP 503: no body"),
+        (b"not today\r\n\x1b[31m\xff", "HTTP 503: not today [31m\ufffd"),
+        (b"n" * 500, "HTTP 503: " + "n" * 64),
+    ],
+)
+def test_what_a_service_says_is_quoted_as_text(body: bytes, said: str) -> None:
+    complaint = unwell(Answer(503, body))
+    assert complaint
+    assert complaint.message == said
+
+
+@pytest.mark.parametrize("kind", ["application/json", "Application/Health+JSON; charset=utf-8"])
+def test_json_that_goes_on_behind_the_bound_is_not_well(kind: str) -> None:
+    body = b'{"pad": "' + b"x" * MAX_BODY_BYTES + b'", "status": "down"}'
+    with peer(answers(http(200, body, kind))) as address:
+        record = of_services(address)
+    assert failed(record, Failure.UNHEALTHY)
+    assert record.error
+    assert f"its body of more than {MAX_BODY_BYTES} bytes was not read" in record.error.message
+    with peer(answers(http(200, body, "text/plain"))) as address:
+        assert of_services(address).outcome is COMPLETED
+
+
+def test_json_as_long_as_the_bound_is_read() -> None:
+    end = b'", "status": "ok"}'
+    body = b'{"pad": "' + b"x" * (MAX_BODY_BYTES - 9 - len(end)) + end
+    assert len(body) == MAX_BODY_BYTES
+    with peer(answers(http(200, body))) as address:
+        assert of_services(address).outcome is COMPLETED
+
+
+def test_what_is_secret_in_the_environment_and_in_addresses_is_not_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("API_KEY", "key-of-the-api")
+    for body in (b"bad key-of-the-api", b"no token=w0rd%2Fin-query", b"no w0rd/in-query", b"no pass:me-by"):
+        with peer(answers(http(503, body))) as (host, port):
+            url = f"http://me:pass%3Ame-by@{host}:{port}/health?token=w0rd%2Fin-query"
+            asked = request(startup=Startup(services=(url,), secrets=("API_KEY", "NOT_SET")))
+            record = alone(SERVICES, asked)
+        assert failed(record, Failure.UNHEALTHY)
+        assert record.error
+        assert "***" in record.error.message
+        assert not any(word in str(record) for word in ("key-of", "w0rd", "me-by"))
 
 
 def test_each_service_is_a_step_and_the_first_that_is_not_well_ends_the_phase() -> None:
@@ -583,6 +712,67 @@ def test_an_endpoint_that_refuses_in_proper_words_is_there(status: int) -> None:
 def test_any_other_answer_is_unhealthy(status: int) -> None:
     with peer(answers(http(status, b""))) as address:
         assert failed(of_websocket(address), Failure.UNHEALTHY)
+
+
+def in_websocket(
+    then: Serve, *, switch: bytes = b"Upgrade: WebSocket\r\nConnection: x, upgrade\r\n"
+) -> Serve:
+    """Answers a handshake as it should be, and then does that."""
+
+    def serve(client: socket.socket) -> None:
+        head = client.recv(65536)
+        key = next(
+            line.split(b": ")[1]
+            for line in head.split(b"\r\n")
+            if line.lower().startswith(b"sec-websocket-key")
+        )
+        accept = base64.b64encode(hashlib.sha1(key + MAGIC).digest())  # noqa: S324 - the protocol's own
+        client.sendall(b"HTTP/1.1 101 X\r\n" + switch + b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
+        then(client)
+
+    return serve
+
+
+def test_a_handshake_passes_and_costs_no_good_bye(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PHASES[WEBSOCKET].__globals__, "GOODBYE_S", 3.0)
+    with peer(in_websocket(silent)) as address:
+        record = of_websocket(address, 2.5)
+    assert record.outcome is COMPLETED, record
+    assert record.span
+    assert record.span.duration_s < 2.5
+
+
+@pytest.mark.parametrize("then", [closes, resets, floods(b"\x81\x7e\xff\xff")])
+def test_whatever_happens_at_the_good_bye_the_handshake_has_passed(then: Serve) -> None:
+    with peer(in_websocket(then)) as address:
+        assert of_websocket(address).outcome is COMPLETED
+
+
+def test_the_good_bye_is_said() -> None:
+    heard: list[bytes] = []
+    gone = threading.Event()
+
+    def listen(client: socket.socket) -> None:
+        while octets := client.recv(100):
+            heard.append(octets)
+        gone.set()
+
+    with peer(in_websocket(listen)) as address:
+        assert of_websocket(address).outcome is COMPLETED
+        assert gone.wait(10)
+    assert b"".join(heard) == b"\x88\x82\0\0\0\0\x03\xe8"
+
+
+@pytest.mark.parametrize(
+    "switch",
+    [b"", b"Upgrade: websocket\r\n", b"Connection: Upgrade\r\n", b"Upgrade: h2c\r\nConnection: upgrade\r\n"],
+)
+def test_a_101_that_switches_to_no_websocket_is_not_the_protocol(switch: bytes) -> None:
+    with peer(in_websocket(silent, switch=switch)) as address:
+        record = of_websocket(address)
+    assert failed(record, Failure.PROTOCOL)
+    assert record.error
+    assert record.error.http_status == 101
 
 
 def test_a_switch_without_the_right_word_is_not_our_handshake() -> None:

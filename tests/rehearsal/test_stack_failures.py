@@ -58,7 +58,8 @@ KNOWN: list[tuple[Exception, Failure]] = [
     ),
     (stage_failure(Failure.NO_ADDRESS, "none"), Failure.NO_ADDRESS),
     (REJECTED, Failure.PASSWORD_REJECTED),
-    (server_says(C="57014", M="canceling statement"), Failure.TIMEOUT),
+    (server_says(C="57014", M="canceling statement due to statement timeout"), Failure.TIMEOUT),
+    (server_says(C="57014", M="canceling statement due to user request"), Failure.SQL_ERROR),
     (
         chained(sqlalchemy.exc.ProgrammingError("x", None, REJECTED), REJECTED),
         Failure.PASSWORD_REJECTED,

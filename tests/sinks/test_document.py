@@ -303,7 +303,7 @@ def test_a_ramp_keeps_every_raw_point() -> None:
         "free": 12,
         "connect_median_s": 0.011,
     }
-    assert (said["limits"]["usable"], said["before"]["free"]) == (22, 18)
+    assert (said["limits"]["usable"], said["before"]["free"]) == (22, 19)
     assert said["crowd"] == {"netra-backend": 2, "psql": 1}
     assert said["connects"] == {"n": 13, "median_s": 0.011, "max_s": 0.011}
     assert said["waits"]["censored"] == said["waits"]["cut_off"] == 22

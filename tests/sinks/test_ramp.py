@@ -31,7 +31,7 @@ def test_a_ramp_is_a_sentence_its_steps_and_its_waits() -> None:
     assert shown(pool(ramp((3, 13)))) == [
         "staging-db over connector: held 13 of 25 wanted, guarded: stopped to keep 5",
         "slots free",
-        "    limits: 22 slots usable of 25 (3 reserved); 3 used by others, 18 free before",
+        "    limits: 22 slots usable of 25 (3 reserved); 3 used by others, 19 free before",
         "    connected: netra-backend 2, psql 1",
         "    step  1  held  3, 15 free  ###==...........  connect   11 ms  canary   21 ms",
         "    step  2  held 13,  5 free  ###=========....  connect   11 ms  canary   21 ms",
@@ -124,7 +124,7 @@ def test_a_ramp_that_never_began_says_why_and_what_there_was() -> None:
     bare = replace(pool(), outcome=Outcome.SKIPPED, skip_reason=SkipReason.BUSY, result=None)
     assert shown(skipped, bare) == [
         "staging-db over connector: skipped: no guard",
-        "    limits: 22 slots usable of 25 (3 reserved); 3 used by others, 18 free before",
+        "    limits: 22 slots usable of 25 (3 reserved); 3 used by others, 19 free before",
         "",
         "staging-db over connector: skipped: busy",
     ]

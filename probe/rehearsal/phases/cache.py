@@ -10,6 +10,7 @@ from probe.dial.failures import stage_failure
 from probe.model.application import Cache
 from probe.model.words import Failure
 from probe.rehearsal.act import Act
+from probe.rehearsal.phases.exchange import printable
 
 MAX_RECEIVED_BYTES = 64 * 1024
 """What a cache may say to an AUTH and a PING."""
@@ -29,10 +30,14 @@ def cache(act: Act) -> bool:
         connection.send_command("PING")
         answer = connection.read_response()
         if answer != b"PONG":
-            raise stage_failure(Failure.PROTOCOL, f"the cache answered {answer!r:.100} to PING")
+            raise stage_failure(Failure.PROTOCOL, f"the cache answered {_shown(answer)} to PING")
     finally:
         connection.disconnect()
     return True
+
+
+def _shown(answer: Any) -> str:
+    return printable(answer) if isinstance(answer, bytes) else f"{answer!r:.100}"
 
 
 def _connection(act: Act, settings: Cache) -> Connection:

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, text
 
@@ -15,7 +16,8 @@ from probe.model.words import Failure, Path
 from probe.rehearsal.act import Act
 from probe.rehearsal.kit import Kit
 from probe.rehearsal.phases.dependencies import ask_google
-from probe.rehearsal.way_in import Opener, WayIn
+from probe.rehearsal.way import WayIn
+from probe.rehearsal.way_in import Opener
 
 GOODBYE_S = 1.0
 """The most that giving the connection back may take."""
@@ -32,14 +34,14 @@ TABLES = text(
 def database(act: Act) -> bool:
     """Connect and query within the application's initialisation budget, then look at the schema.
 
-    The connection is closed at the end: the slot is free again before the next phase.
+    SQLAlchemy's dialect has queries of its own, before ours: they are part of the first query. The
+    connection is closed at the end: the slot is free again before the next phase.
     """
     request = act.kit.request
     budget_s = request.application.initialization_timeout_s
     initialised = act.begin("connect", budget_s, endpoint=_endpoint(act.kit))
     opener = Opener(_way_in(act, initialised))
-    with _engine(act, opener) as engine, engine.connect() as connection:
-        act.begin("first_query", initialised.left_s())
+    with _engine(act, opener, initialised) as engine, engine.connect() as connection:
         connection.exec_driver_sql("SELECT 1").scalar_one()
         if request.startup.required_tables:
             act.begin("schema_check", request.application.table_setup_timeout_s)
@@ -48,12 +50,23 @@ def database(act: Act) -> bool:
 
 
 @contextlib.contextmanager
-def _engine(act: Act, opener: Opener) -> Iterator[Engine]:
+def _engine(act: Act, opener: Opener, initialised: Deadline) -> Iterator[Engine]:
     """As the application makes it; closed at the end, bounded: the end of the process closes the rest."""
     application = act.kit.request.application
+
+    def connect() -> Any:
+        connection = opener()
+        try:
+            act.begin("first_query", initialised.left_s())
+        except BaseException:  # too late: no pool has it yet that would close it
+            with contextlib.suppress(Exception):
+                connection.close()
+            raise
+        return connection
+
     engine = create_engine(
         "postgresql+pg8000://",
-        creator=opener,
+        creator=connect,
         pool_size=application.pool_size,
         max_overflow=application.max_overflow,
         pool_timeout=application.pool_wait_s,
@@ -70,7 +83,7 @@ def _engine(act: Act, opener: Opener) -> Iterator[Engine]:
 
 def _way_in(act: Act, deadline: Deadline) -> WayIn:
     kit = act.kit
-    request, target = kit.request, kit.request.target
+    request, target, application = kit.request, kit.request.target, kit.request.application
     wants_token = target.iam_auth and request.path is not Path.CONNECTOR
     if (request.asks_for_address and not kit.address) or (wants_token and not kit.login_token):
         ask_google(kit, deadline)  # no phase before did
@@ -79,11 +92,14 @@ def _way_in(act: Act, deadline: Deadline) -> WayIn:
         target=target,
         path=request.path,
         run_id=request.run_id,
-        purpose=Purpose(statement_s=request.application.table_setup_timeout_s),
+        # Longer than any step: the steps' own budgets end them, as the application's would.
+        purpose=Purpose(
+            statement_s=max(application.initialization_timeout_s, application.table_setup_timeout_s)
+        ),
         password=request.password,
         login_token=kit.login_token if wants_token else None,
         host=target.private_ip or kit.address,
-        connector_wait_s=request.application.connector_wait_s,
+        connector_wait_s=application.connector_wait_s,
         sqladmin_endpoint=request.sqladmin_endpoint,
     )
 

@@ -1,8 +1,6 @@
 """One HTTP request of the application: no proxies, no redirects, every byte and second bounded."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
@@ -12,8 +10,8 @@ from probe.dial.clock import Deadline
 from probe.rehearsal.kit import Kit
 
 MAX_BODY_BYTES = 64 * 1024
-
-T = TypeVar("T")
+SAID_BYTES = 64
+"""What is quoted of an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,31 +20,30 @@ class Answer:
 
     status: int
     body: bytes
+    content_type: str = ""
+    cut: bool = False
+    """Whether there was more than that."""
 
 
 def get(kit: Kit, url: str, deadline: Deadline) -> Answer:
     """GET. Raises httpx.HTTPError, OSError, TimeoutError: a drip does not outlive the deadline."""
-    return exchange(kit, url, {"Accept-Encoding": "identity"}, deadline, _read)
-
-
-def exchange(
-    kit: Kit, url: str, headers: dict[str, str], deadline: Deadline, take: Callable[[httpx.Response], T]
-) -> T:
-    """Send a GET, and give its answer, of which nothing but the head was read yet, to ``take``."""
-    client = httpx.Client(verify=kit.web_tls, trust_env=False, timeout=deadline.left_s())
-    request = client.build_request("GET", url, headers={"User-Agent": "cloudsql-vpc-probe"} | headers)
-
-    def call() -> T:
-        response = client.send(request, stream=True, follow_redirects=False)
-        try:
-            return take(response)
-        finally:
-            response.close()
-
+    client = new_client(kit, deadline)
     try:
-        return bounded(call, deadline, abandon=client.close)
+        headers = {"Accept-Encoding": "identity"}
+        return bounded(lambda: _read(ask(client, url, headers)), deadline, abandon=client.close)
     finally:
         client.close()
+
+
+def new_client(kit: Kit, deadline: Deadline) -> httpx.Client:
+    """For one request. Whoever made it closes it, which closes what it has opened."""
+    return httpx.Client(verify=kit.web_tls, trust_env=False, timeout=deadline.left_s())
+
+
+def ask(client: httpx.Client, url: str, headers: dict[str, str]) -> httpx.Response:
+    """Send a GET; of the answer nothing but the head was read yet. Not bounded as a whole."""
+    request = client.build_request("GET", url, headers={"User-Agent": "cloudsql-vpc-probe"} | headers)
+    return client.send(request, stream=True, follow_redirects=False)
 
 
 def shown(url: str) -> str:
@@ -55,10 +52,21 @@ def shown(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
+def printable(octets: bytes) -> str:
+    """The beginning of it as one line of text; what cannot be shown is a space or U+FFFD."""
+    text = octets[:SAID_BYTES].decode("utf-8", "replace")
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+
+
 def _read(response: httpx.Response) -> Answer:
     octets = bytearray()
     for chunk in response.iter_raw():
         octets += chunk
-        if len(octets) >= MAX_BODY_BYTES:
+        if len(octets) > MAX_BODY_BYTES:
             break
-    return Answer(response.status_code, bytes(octets[:MAX_BODY_BYTES]))
+    return Answer(
+        response.status_code,
+        bytes(octets[:MAX_BODY_BYTES]),
+        content_type=response.headers.get("content-type", ""),
+        cut=len(octets) > MAX_BODY_BYTES,
+    )

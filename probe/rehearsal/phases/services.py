@@ -2,16 +2,17 @@
 
 import json
 
+import httpx
+
 from probe.dial.failures import MAX_MESSAGE, StageFailure
 from probe.model.facts import ErrorFacts
 from probe.model.words import Failure
 from probe.rehearsal.act import Act
-from probe.rehearsal.phases.exchange import Answer, get, shown
+from probe.rehearsal.phases.exchange import MAX_BODY_BYTES, Answer, get, printable, shown
 
 WELL = frozenset({"healthy", "ok"})
-OK = 200
-SAID_BYTES = 64
-"""What is quoted of an answer."""
+JSON = "json"
+"""So does every content type end that promises it: ``application/json``, ``application/health+json``."""
 
 
 def services(act: Act) -> bool:
@@ -39,18 +40,26 @@ def _ask(act: Act, step: str, url: str) -> None:
 
 
 def unwell(answer: Answer) -> ErrorFacts | None:
-    """What is wrong with a health answer; None: it is 200, and where it names a ``status``, a good one."""
-    if answer.status != OK:
-        return _complaint(answer, repr(answer.body[:SAID_BYTES]))
+    """What is wrong with a health answer; None: it is 2xx, and where it names a ``status``, a good one."""
+    if not httpx.codes.is_success(answer.status):
+        return _complaint(answer, printable(answer.body))
     try:
         said = json.loads(answer.body)
-    except (ValueError, RecursionError):  # plain text: 200 is all there is to say
-        return None
+    except (ValueError, RecursionError):
+        return _not_read(answer)
     status = said.get("status", "ok") if isinstance(said, dict) else "ok"
     well = isinstance(status, str) and status.lower() in WELL
     return None if well else _complaint(answer, f"status {json.dumps(status)}")
 
 
+def _not_read(answer: Answer) -> ErrorFacts | None:
+    """Plain text says nothing more than its 2xx; JSON that goes on behind the bound may say anything."""
+    promised = answer.content_type.partition(";")[0].strip().lower().endswith(JSON)
+    if not (answer.cut and promised):
+        return None
+    return _complaint(answer, f"its body of more than {MAX_BODY_BYTES} bytes was not read")
+
+
 def _complaint(answer: Answer, said: str) -> ErrorFacts:
-    message = f"HTTP {answer.status}: {said}"[:MAX_MESSAGE]
+    message = f"HTTP {answer.status}: {said or 'no body'}"[:MAX_MESSAGE]
     return ErrorFacts(type="HTTP", message=message, http_status=answer.status)
