@@ -22,6 +22,7 @@ from probe.model import words
 from probe.model.target import Target
 from probe.rehearsal.child import Child
 from probe.rehearsal.load_request import LoadRequest
+from probe.rehearsal.way import WayIn
 from probe.sandbox.environment import Environment, sandbox
 from probe.sandbox.settings_file import Pace
 from probe.sandbox.staging import DATABASE, INSTANCE_NAME, ROLE
@@ -100,7 +101,7 @@ def load_request(environment: Environment, count: int) -> LoadRequest:
         database=DATABASE,
         user=ROLE,
     )
-    return LoadRequest(
+    way = WayIn(
         target=target,
         path=words.Path.PRIVATE_IP,
         run_id="bench",
@@ -109,6 +110,9 @@ def load_request(environment: Environment, count: int) -> LoadRequest:
         host=environment.host,
         connector_wait_s=30.0,
         sqladmin_endpoint=environment.admin_api.endpoint,
+    )
+    return LoadRequest(
+        way=way,
         known=Known.ALL,
         pools=1,
         pool_size=count,

@@ -6,9 +6,9 @@ failure, and what it measured stands on the trace.
 
 from dataclasses import replace
 
-from probe.checks.ramp import guard
 from probe.checks.ramp.ascent import Ascent
-from probe.checks.ramp.listen import Listening, Stop, origin_ns
+from probe.checks.ramp.guard import Bound
+from probe.checks.ramp.listen import Stop, origin_ns
 from probe.checks.ramp.request import Request, Workload, workload
 from probe.checks.ramp.watch import CutOff, Entered, Watch
 from probe.checks.series import Series
@@ -16,8 +16,9 @@ from probe.dial.clock import Trace
 from probe.dial.parameters import LET_GO_S, Purpose
 from probe.dial.paths import Concessions
 from probe.dial.redaction import Redaction
-from probe.model.ramp import Limits, Ramp, Saturation, StopReason
+from probe.model.ramp import Ramp, Saturation, StopReason
 from probe.rehearsal.load_request import LoadRequest
+from probe.rehearsal.way import WayIn
 
 RELEASE_S = 3.0
 """What a ramp that is cut off gets to let go."""
@@ -73,8 +74,7 @@ def _ramp(request: Request, work: Workload, trace: Trace, watch: Watch, entered:
         return None
     trace.result = ramp = replace(ramp, stopped=None, left_behind=None)
     load = _load_request(request, work, entered)
-    listening = Listening(request, load, trace, watch, entered)
-    return Ascent(request, work, trace, watch, entered, listening, ramp).run()
+    return Ascent(request, work, trace, watch, entered, load, ramp).run()
 
 
 def _before(request: Request, work: Workload, trace: Trace, watch: Watch, entered: Entered) -> Ramp:
@@ -89,7 +89,7 @@ def _before(request: Request, work: Workload, trace: Trace, watch: Watch, entere
     lost = watch.lost
     if lost is not None:
         raise lost
-    room, reason = _room(limits, watch, keep_free)
+    room, reason = _room(watch, entered)
     return Ramp(
         saturation=Saturation.FULL if full else Saturation.GUARDED,
         wanted=work.wanted,
@@ -105,15 +105,14 @@ def _before(request: Request, work: Workload, trace: Trace, watch: Watch, entere
     )
 
 
-def _room(limits: Limits, watch: Watch, keep_free: int) -> tuple[int, StopReason]:
-    """Connections that the pools may open, beside the control connection."""
-    count, reason = guard.allowed(limits, watch.seen, keep_free=keep_free, elsewhere=watch.elsewhere)
-    return max(0, count - 1), reason
+def _room(watch: Watch, entered: Entered) -> Bound:
+    """Connections that the pools may open, beside the control connection and what is still there of ours."""
+    count, reason = entered.guard.allowed(watch.seen)
+    return max(0, count - max(1, watch.reading.headroom.ours)), reason
 
 
-def _load_request(request: Request, work: Workload, entered: Entered) -> LoadRequest:
-    application = request.application
-    return LoadRequest(
+def _way_in(request: Request, entered: Entered) -> WayIn:
+    return WayIn(
         target=request.target,
         path=request.path,
         run_id=request.equipment.run_id,
@@ -121,8 +120,18 @@ def _load_request(request: Request, work: Workload, entered: Entered) -> LoadReq
         password=request.equipment.password,
         login_token=entered.way.login_token,
         host=entered.way.host,
-        connector_wait_s=application.connector_wait_s,
+        connector_wait_s=request.application.connector_wait_s,
         sqladmin_endpoint=request.sqladmin_endpoint,
+        # pg8000 would make a TLS context for each connection's SSLRequest, 30 ms of CPU: with many at once
+        # the probe's own CPU would look like a database that gets slower.
+        ssl_request=False,
+    )
+
+
+def _load_request(request: Request, work: Workload, entered: Entered) -> LoadRequest:
+    application = request.application
+    return LoadRequest(
+        way=_way_in(request, entered),
         known=entered.concessions.parameters,
         pools=work.pools,
         pool_size=work.pool_size,

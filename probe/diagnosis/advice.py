@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from probe.diagnosis.rehearsals import overloaded
 from probe.diagnosis.rooms import advised, rooms
-from probe.diagnosis.seen import Seen
+from probe.diagnosis.seen import Seen, overloaded
 from probe.diagnosis.sentences import seconds
 from probe.model.ramp import Ramp
 from probe.model.words import Check
@@ -25,13 +24,14 @@ def _of_pool(seen: Seen, target: str, ramp: Ramp, *, believed: bool) -> Iterator
     if ramp.limits is None or ramp.before is None:
         return
     application = seen.question.application
-    scarcest = min(rooms(ramp.limits, ramp.before), key=lambda room: room.free)
+    scarcest = min(rooms(ramp.limits, ramp.before, seen.database(target)), key=lambda room: room.free)
     wanted = application.pool_connections
     fits = "would fit" if wanted <= scarcest.free else "would not fit"
     sentence = (
         f"{target}: the pool's {wanted} connections {fits} now ({scarcest.free} of {scarcest.unit} are free)"
     )
-    yield f"{sentence}{_connects(ramp) if believed else ''}; {advised(ramp, application)}"
+    advises = advised(ramp, application, seen.database(target))
+    yield f"{sentence}{_connects(ramp) if believed else ''}; {advises}"
 
 
 def _connects(ramp: Ramp) -> str:

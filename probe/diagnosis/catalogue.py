@@ -633,7 +633,7 @@ CATALOGUE: dict[Cause, Entry] = {
         SLOW,
         Layer.DATABASE,
         "The login passed and the query is never answered.",
-        "No answer to SELECT 1 within the budget of the query stage.",
+        "No answer to SELECT 1, or to the application stack's first queries, within their budget.",
         "Look at CPU and locks of the instance, and at what stands between.",
         escalate=True,
     ),
@@ -673,7 +673,8 @@ CATALOGUE: dict[Cause, Entry] = {
         Layer.APPLICATION,
         "The application would not start: a required phase of its start-up did not complete, "
         "the phases after it never begin, and its container ends with exit code 3.",
-        "A rehearsal with the application's own stack, phase by phase against its budgets.",
+        "A rehearsal with the application's own stack, phase by phase against its budgets. Where it failed "
+        "for want of something of the probe's own, the summary says so: then nothing is known.",
         "Act on the finding that explains it.",
     ),
     Cause.STARTUP_SLOW: Entry(
@@ -694,9 +695,9 @@ CATALOGUE: dict[Cause, Entry] = {
     Cause.STARTUP_DATABASE_FAILED: _broken(
         START,
         Layer.APPLICATION,
-        "The application's own stack does not reach the database, for no reason that the dialler meets too.",
-        "The database phase of the rehearsal failed; the dialler's connections say nothing that explains it.",
-        "Compare the connector's version and settings with the dialler's stages; escalate.",
+        "The application's own stack does not get through to the database, and cannot tell how far it came.",
+        "The rehearsal's connect was silent or cut off; nothing that the dialler met explains it.",
+        "Run the check cloudsql too; where it gets through, compare the connector's version and settings.",
         escalate=True,
     ),
     Cause.REQUIRED_TABLE_MISSING: _broken(
@@ -717,30 +718,31 @@ CATALOGUE: dict[Cause, Entry] = {
     Cause.CACHE_UNREACHABLE: _broken(
         API,
         Layer.CACHE,
-        "The cache cannot be reached, or breaks connections off.",
-        "The connect to it fails, or its connection ends before PING is answered.",
-        "Look at the Redis instance, its address and the firewall rules for its port.",
+        "The cache cannot be reached, breaks connections off, or lets nobody in just now.",
+        "The connect or its TLS fails, the connection ends early, or PING is answered with an error.",
+        "See its own words; then the address, TLS setting, firewall rules.",
     ),
     Cause.CACHE_PASSWORD_REJECTED: _broken(
         RIGHTS,
         Layer.CACHE,
-        "The cache rejects the password, or wants one that is not given.",
-        "Redis answers WRONGPASS or NOAUTH.",
-        "Compare startup.cache's password with the server's; was it rotated?",
+        "The cache rejects the password, wants one that is not configured, or has none and is sent one.",
+        "Redis's answer to AUTH or PING: WRONGPASS, NOAUTH, or AUTH without any password configured.",
+        "Compare startup.cache's password with the server's: was it rotated, switched on or off?",
     ),
     Cause.CACHE_SILENT: _broken(
         API,
         Layer.CACHE,
         "The cache accepts connections and does not answer.",
-        "The connect passed; AUTH or PING was not answered within the phase's budget.",
+        "The connect passed; TLS, AUTH or PING was not answered within the phase's budget.",
         "Look at the Redis instance's CPU and memory, and for a command that blocks it.",
     ),
     Cause.SERVICE_UNAVAILABLE: _broken(
         API,
         Layer.SERVICE,
-        "A service that the application calls is not healthy.",
+        "A service that the application calls cannot be reached, or is not healthy.",
         "Its health address does not answer, or answers something else than that it is well.",
-        "Look at that service's own log.",
+        "See what it met: a name or port is the address in startup.services, a certificate the service's "
+        "TLS; an answer that is not well stands in the service's own log.",
     ),
     Cause.WEBSOCKET_NOT_READY: _broken(
         API,

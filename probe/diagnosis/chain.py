@@ -4,20 +4,23 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from probe.diagnosis.phase_causes import CONNECT, failure_of
-from probe.diagnosis.phase_sentences import blocked_phases, took_s
-from probe.diagnosis.rehearsals import BAD_ENDS, Told, failing
+from probe.diagnosis.phase_sentences import NOT_CONFIRMED, blocked_phases, took_s
+from probe.diagnosis.rehearsals import Told, failing, of_the_target, roots_of_failure
 from probe.diagnosis.seen import Seen
 from probe.diagnosis.sentences import seconds
 from probe.model.application import PhaseKind
 from probe.model.cause import Cause
 from probe.model.facts import TcpFacts
 from probe.model.observation import Observation
-from probe.model.rehearsal import DETERMINISTIC_FAILURE, PhaseRecord
+from probe.model.rehearsal import BAD_ENDS, DETERMINISTIC_FAILURE, PhaseRecord
 from probe.model.report import ChainLink, Finding, Link, LinkState
-from probe.model.words import Check, Failure, Severity
+from probe.model.words import Check, Failure, Layer, Outcome, Severity, Stage
 
 SIGNS_OF_PRESSURE = frozenset({Cause.CONNECTOR_OR_ROUTE_SILENT, Cause.NETWORK_SILENT, Cause.EGRESS_SLOW})
 OF_THE_USER = (PhaseKind.WEBSOCKET, PhaseKind.FINALIZE)
+BEFORE_ANY_CONNECTION = frozenset({Stage.ADMIN_API, Stage.CERTIFICATE, Stage.DNS})
+ASKED_BEFORE = frozenset({Layer.ADMIN_API, Layer.DNS})
+"""Where the cause is here, what hangs in the stock stack's connect is no connection yet."""
 NOT_READ = "the connector's own figures are not read in this version"
 
 
@@ -33,19 +36,22 @@ class _Connect:
 
 
 def failure_chain(seen: Seen, findings: Iterable[Finding]) -> tuple[ChainLink, ...]:
-    """All six links, where a rehearsal ended in exit code 3; else none."""
-    told = next((told for group in seen.check(Check.STARTUP) if (told := failing(group))), None)
+    """All six links, where a rehearsal ended in exit code 3, and not for the probe's own sake; else none."""
+    known = tuple(findings)
+    failed = (told for group in seen.check(Check.STARTUP) if (told := failing(group)))
+    told = next((told for told in failed if of_the_target(roots_of_failure(known, told.target))), None)
     if told is None or (phase := told.ended_by) is None:
         return ()
     return (
-        _pressure(seen, findings),
-        _delay(seen, told),
+        _pressure(seen, known),
+        _delay(seen, told, roots_of_failure(known, told.target)),
         _database_phase(told),
         _broken_off(told, phase),
         _link(
             Link.EXIT_CODE_3,
             LinkState.SEEN,
-            f"the application would end with exit code {DETERMINISTIC_FAILURE}",
+            f"the application would end with exit code {DETERMINISTIC_FAILURE}"
+            + ("" if told.confirmed else f"; {NOT_CONFIRMED}"),
             told.observation.id,
         ),
         _user_path(told, phase),
@@ -72,20 +78,27 @@ def _sent_again(seen: Seen) -> Iterator[tuple[str, int]]:
                     yield observation.id, record.facts.retransmissions
 
 
-def _delay(seen: Seen, told: Told) -> ChainLink:
-    """The longest connection, the dialler's or the rehearsal's, against what one is allowed."""
+def _delay(seen: Seen, told: Told, roots: Iterable[Finding]) -> ChainLink:
+    """The longest connection, the dialler's or the rehearsal's, against what one is allowed.
+
+    What was refused, or never began to connect, is no connection that took long.
+    """
     limit_s = seen.question.application.connection_timeout_s
-    known = [*_dialled(seen, told.target), *_rehearsed(told)]
+    connected = not any(root.layer in ASKED_BEFORE for root in roots)
+    known = [*_dialled(seen, told.target), *(_rehearsed(told) if connected else ())]
     if not known:
-        return _link(Link.CONNECTION_DELAY, LinkState.NOT_MEASURED, "no connection was tried")
+        return _link(
+            Link.CONNECTION_DELAY, LinkState.NOT_MEASURED, "no connection came about, and none was waited for"
+        )
     longest = max(known, key=lambda item: (item.took_s, item.censored))
     exceeded = longest.took_s >= limit_s if longest.censored else longest.took_s > limit_s
     took = f"{'at least ' if longest.censored else ''}{seconds(longest.took_s)}"
     if exceeded:
-        said = f"{longest.what} took {took}, above {seconds(limit_s)}"
+        said = f"{longest.what} took {took}, the limit is {seconds(limit_s)}"
         return _link(Link.CONNECTION_DELAY, LinkState.SEEN, said, longest.id)
     waiting = next((item for item in known if item.censored), None)
-    said = f"the longest of {len(known)} connections took {took}, below {seconds(limit_s)}"
+    tried = f"{len(known)} connection{'s' * (len(known) != 1)}"
+    said = f"the longest of {tried} took {took}, below {seconds(limit_s)}"
     if waiting is None:
         return _link(Link.CONNECTION_DELAY, LinkState.NOT_SEEN, said, longest.id)
     gave_up = f"{waiting.what} was given up on after {seconds(waiting.took_s)}, before {seconds(limit_s)}"
@@ -95,23 +108,28 @@ def _delay(seen: Seen, told: Told) -> ChainLink:
 def _dialled(seen: Seen, target: str) -> Iterator[_Connect]:
     for group in seen.of(target, Check.CLOUDSQL):
         for observation in group.valid:
-            yield _Connect(
-                id=observation.id,
-                what=f"a connection over {observation.path}",
-                took_s=observation.span.duration_s,
-                censored=_gave_up(observation),
-            )
+            gave_up = _gave_up(observation)
+            if gave_up or observation.outcome is Outcome.PASSED:
+                yield _Connect(
+                    id=observation.id,
+                    what=f"a connection over {observation.path}",
+                    took_s=observation.span.duration_s,
+                    censored=gave_up,
+                )
 
 
 def _gave_up(observation: Observation) -> bool:
     record = observation.failed_stage
-    return record is not None and record.failure is Failure.TIMEOUT
+    if record is None or record.stage in BEFORE_ANY_CONNECTION:
+        return False
+    return record.failure is Failure.TIMEOUT
 
 
 def _rehearsed(told: Told) -> Iterator[_Connect]:
     for phase in told.rehearsal.phases:
         for step in phase.steps:
-            if phase.kind is PhaseKind.DATABASE and step.name == CONNECT:
+            waited = step.failure in (None, Failure.TIMEOUT)
+            if phase.kind is PhaseKind.DATABASE and step.name == CONNECT and waited:
                 yield _Connect(
                     id=told.observation.id,
                     what=f"the connect of {phase.name}",

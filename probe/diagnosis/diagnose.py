@@ -1,6 +1,6 @@
 """From observations to findings and a verdict: the whole judgement, top to bottom."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from probe.diagnosis.advice import advice
@@ -13,7 +13,7 @@ from probe.diagnosis.own_findings import configuration_findings, probe_findings
 from probe.diagnosis.question import Question
 from probe.diagnosis.ramp_findings import with_ramps
 from probe.diagnosis.rehearsals import deciding
-from probe.diagnosis.seen import Seen
+from probe.diagnosis.seen import SEVERITIES, Seen
 from probe.diagnosis.sentences import seconds
 from probe.diagnosis.startup_findings import with_startup, would_start
 from probe.diagnosis.surroundings import egress_findings, neighbour_findings
@@ -22,9 +22,8 @@ from probe.diagnosis.verdict import run_verdict, target_verdict
 from probe.model.cause import Cause
 from probe.model.observation import Observation
 from probe.model.report import ChainLink, Finding
-from probe.model.words import Blame, Check, Severity, Verdict
+from probe.model.words import Blame, Check, Outcome, Severity, Verdict
 
-SEVERITIES = tuple(Severity)
 APPLICATION = "application"
 """What the findings about the application's figures name as their target."""
 
@@ -57,7 +56,8 @@ def diagnose(observations: Iterable[Observation], question: Question) -> Diagnos
     ]
     numbered = linked(_numbered(findings), _instances(question))
     verdicts = {t.name: v for t in question.targets if (v := target_verdict(seen, t, numbered))}
-    verdict = run_verdict(verdicts.values(), numbered, open_end=open_end(everything))
+    open_answer = open_end(everything) or _nothing_measured(everything)
+    verdict = run_verdict(verdicts.values(), numbered, open_end=open_answer)
     return Diagnosis(
         verdict=verdict,
         targets=tuple(verdicts.items()),
@@ -66,6 +66,11 @@ def diagnose(observations: Iterable[Observation], question: Question) -> Diagnos
         chain=failure_chain(seen, numbered),
         advice=advice(seen),
     )
+
+
+def _nothing_measured(observations: Collection[Observation]) -> bool:
+    """Whether every single check was left out: then nothing is known to be in order."""
+    return bool(observations) and all(o.outcome is Outcome.SKIPPED for o in observations)
 
 
 def _instances(question: Question) -> dict[str, str]:
@@ -94,8 +99,13 @@ def _headline(verdict: Verdict, findings: tuple[Finding, ...], seen: Seen) -> st
     if verdict is not Verdict.INCONCLUSIVE:
         return of_target
     of_probe = _first(findings, Blame.PROBE)
-    cut_off = f"the run ended before everything was measured; {of_target or 'what was measured is in order'}"
-    return of_probe.summary if of_probe else cut_off
+    if of_probe:
+        return of_probe.summary
+    observations = [observation for evidence in seen.groups for observation in evidence.observations]
+    if _nothing_measured(observations):
+        left_out = dict.fromkeys(f"{o.check}: {o.skip_reason}" for o in observations)
+        return f"nothing was measured ({', '.join(left_out)})"
+    return f"the run ended before everything was measured; {of_target or 'what was measured is in order'}"
 
 
 def _first(findings: tuple[Finding, ...], blame: Blame) -> Finding | None:

@@ -5,8 +5,7 @@ from dataclasses import replace
 
 from probe.diagnosis.configuration import broken_rules, gateway_rules
 from probe.diagnosis.evidence import RAMPS
-from probe.diagnosis.rehearsals import overloaded
-from probe.diagnosis.seen import Seen, finding
+from probe.diagnosis.seen import Seen, finding, overloaded
 from probe.diagnosis.sentences import last_line, quoted
 from probe.model.application import Application
 from probe.model.cause import Cause

@@ -2,14 +2,28 @@
 
 from collections.abc import Callable
 
-from probe.diagnosis.stages import ADMIN_API, CERTIFICATES, OTHERWISE, POSTGRES
+from probe.diagnosis.stages import (
+    ADMIN_API,
+    BY_STAGE,
+    CERTIFICATES,
+    DNS,
+    OTHERWISE,
+    POSTGRES,
+    TCP,
+    UNIX_SOCKET,
+)
 from probe.model.application import PhaseKind
 from probe.model.cause import Cause
 from probe.model.rehearsal import PhaseOutcome, PhaseRecord, Step
 from probe.model.words import Failure, Stage
 
 CONNECT = "connect"
+FIRST_QUERY = "first_query"
 SCHEMA_CHECK = "schema_check"
+AFTER_THE_LOGIN = (FIRST_QUERY, SCHEMA_CHECK)
+CLIENTS_OF_GOOGLE = ("aiohttp.", "httpx.")
+"""Whose exceptions these are, in the database phase they speak of the Admin API: nobody else is asked over
+HTTP there."""
 
 OF_ANY_CONNECTION = frozenset(
     {
@@ -32,6 +46,18 @@ CONTROL_PLANE = {failure: cause for failure, cause in ADMIN_API.items() if failu
 SAID_OUTRIGHT = POSTGRES | CONTROL_PLANE | CERTIFICATES | {Failure.TLS_DECLINED: Cause.TLS_DECLINED}
 """What PostgreSQL, the Admin API or a certificate say so themselves, whatever else goes on."""
 
+UNPLACED = frozenset({Failure.TIMEOUT, Failure.RESET, Failure.CLOSED, Failure.PROTOCOL})
+"""Ends of a connect of which the stock stack does not tell how far it had come."""
+AT_CONNECT = (
+    BY_STAGE[Stage.LOGIN]
+    | BY_STAGE[Stage.TLS]
+    | CONTROL_PLANE
+    | {failure: DNS[failure] for failure in (Failure.NAME_NOT_FOUND, Failure.NAME_SERVER_FAILED)}
+    | {failure: TCP[failure] for failure in (Failure.REFUSED, Failure.UNREACHABLE)}
+    | dict.fromkeys({*UNPLACED, Failure.SOCKET_MISSING}, Cause.STARTUP_DATABASE_FAILED)
+)
+"""The stock stack's connect to a network endpoint, which is everything up to the login."""
+
 
 def cause_of_phase(phase: PhaseRecord) -> Cause:
     """The cause that this end of a phase stands for, given nothing else."""
@@ -51,6 +77,12 @@ def ending_step(phase: PhaseRecord) -> Step | None:
     return next(open_ones, phase.steps[-1] if phase.steps else None)
 
 
+def by_google(phase: PhaseRecord) -> bool:
+    """Whether a database phase failed over what it asked the Admin API."""
+    database = phase.kind is PhaseKind.DATABASE
+    return database and phase.error is not None and phase.error.type.startswith(CLIENTS_OF_GOOGLE)
+
+
 def _init(phase: PhaseRecord) -> Cause:
     failure = failure_of(phase)
     return CONTROL_PLANE.get(failure, Cause.REHEARSAL_CRASHED) if failure else Cause.REHEARSAL_CRASHED
@@ -63,12 +95,24 @@ def _dependencies(phase: PhaseRecord) -> Cause:
 
 def _database(phase: PhaseRecord) -> Cause:
     failure, step = failure_of(phase), ending_step(phase)
+    if failure is None:
+        return Cause.STARTUP_DATABASE_FAILED
     if failure is Failure.TABLE_MISSING:
         return Cause.REQUIRED_TABLE_MISSING
-    if failure is Failure.TIMEOUT and step is not None and step.name == SCHEMA_CHECK:
+    if step is not None and step.name in AFTER_THE_LOGIN:
+        return _after_the_login(failure, step.name)
+    if by_google(phase):
+        return ADMIN_API.get(failure, OTHERWISE[Stage.ADMIN_API])
+    if phase.endpoint.startswith("/") and failure not in UNPLACED:
+        return (AT_CONNECT | UNIX_SOCKET).get(failure, OTHERWISE[Stage.LOGIN])
+    return AT_CONNECT.get(failure, OTHERWISE[Stage.LOGIN])
+
+
+def _after_the_login(failure: Failure, step: str) -> Cause:
+    """The connection had come about: what fails is a query."""
+    if (failure, step) == (Failure.TIMEOUT, SCHEMA_CHECK):
         return Cause.SCHEMA_CHECK_SLOW
-    otherwise = Cause.STARTUP_DATABASE_FAILED
-    return SAID_OUTRIGHT.get(failure, otherwise) if failure else otherwise
+    return BY_STAGE[Stage.QUERY].get(failure, OTHERWISE[Stage.QUERY])
 
 
 def _cache(phase: PhaseRecord) -> Cause:

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 
 from probe.diagnosis.ramp_sentences import budget_sentence, failure_sentence, role_sentence, slower_sentence
-from probe.diagnosis.rehearsals import overloaded
-from probe.diagnosis.rooms import peak_others, rooms
-from probe.diagnosis.seen import Seen, finding
+from probe.diagnosis.rooms import peak_others
+from probe.diagnosis.seen import Seen, finding, overloaded
 from probe.diagnosis.sentences import seconds
 from probe.model.cause import Cause
 from probe.model.observation import Observation
@@ -60,14 +59,17 @@ def _expected(ramp: Ramp) -> int:
     """How many connections a saturated ramp should get before it is refused; 0 where nobody can tell."""
     if ramp.limits is None or ramp.before is None:
         return 0
-    places = [room.limit - room.taken for room in rooms(ramp.limits, ramp.before)]
-    places[0] = min(places[0], ramp.limits.usable - peak_others(ramp)) - ramp.before.ours
+    places = [ramp.limits.usable - peak_others(ramp) - ramp.before.ours]
+    if ramp.limits.database_limit is not None:
+        places.append(ramp.limits.database_limit - ramp.before.database)
     if ramp.limits.role_limit is not None:
         places.append(ramp.limits.role_limit - ramp.before.role)
     return min(places)
 
 
 def _slower(seen: Seen, observation: Observation, ramp: Ramp) -> Iterator[Finding]:
+    if observation.outcome is Outcome.FAILED:
+        return  # a connection that never came about is no slow one
     medians = [step.connect_median_s for step in ramp.steps if step.connect_median_s is not None]
     if ramp.stopped is StopReason.SLOWER and medians:
         sentence = slower_sentence(observation, ramp, medians[0], medians[-1])

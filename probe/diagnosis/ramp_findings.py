@@ -5,11 +5,9 @@ from dataclasses import replace
 
 from probe.diagnosis.ramp_events import events
 from probe.diagnosis.ramp_sentences import why
-from probe.diagnosis.rehearsals import overloaded
 from probe.diagnosis.room_findings import room_findings
-from probe.diagnosis.seen import Seen, finding
+from probe.diagnosis.seen import Seen, finding, overloaded
 from probe.diagnosis.sentences import seconds
-from probe.diagnosis.startup_roots import on_path
 from probe.model.cause import Cause
 from probe.model.observation import Observation
 from probe.model.ramp import Ramp
@@ -51,7 +49,7 @@ def _explains(seen: Seen, root: Finding, observation: Observation, event: Findin
         root.category is Category.CAPACITY_CONSTRAINT and root.severity is Severity.WARNING
     )
     fails = event.cause is Cause.LOGINS_FAIL_BESIDE_RAMP
-    return fails and grave and on_path(seen, root, observation.target, observation.path)
+    return fails and grave and seen.on_path(root, observation.target, observation.path)
 
 
 def _overloaded(observations: Iterable[Observation]) -> Iterator[Finding]:

@@ -1,8 +1,7 @@
 """What happened while a pool was filled, in words."""
 
-from probe.diagnosis.phase_sentences import words_of
 from probe.diagnosis.rooms import holders, peak_others
-from probe.diagnosis.sentences import seconds
+from probe.diagnosis.sentences import seconds, words_of
 from probe.model.facts import ErrorFacts
 from probe.model.observation import Observation
 from probe.model.ramp import AcquisitionOutcome, Ramp, StopReason

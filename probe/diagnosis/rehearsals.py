@@ -1,14 +1,16 @@
 """Which rehearsals of the start-up are believed, and which of them decides."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from probe.diagnosis.catalogue import CATALOGUE
 from probe.diagnosis.evidence import PathEvidence
+from probe.diagnosis.seen import overloaded
+from probe.model.cause import Cause
 from probe.model.observation import Observation
 from probe.model.rehearsal import DETERMINISTIC_FAILURE, PhaseOutcome, PhaseRecord, Rehearsal
-from probe.model.words import Outcome, Path
-
-BAD_ENDS = (PhaseOutcome.FAILED, PhaseOutcome.TIMED_OUT)
+from probe.model.report import Finding
+from probe.model.words import Blame, Outcome, Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +57,16 @@ def failing(group: PathEvidence) -> Told | None:
     )
 
 
-def overloaded(observation: Observation) -> bool:
-    """Whether the probe was too slow for anything in this observation to be believed."""
-    return bool(getattr(observation.result, "overloaded", False))
+def roots_of_failure(findings: Iterable[Finding], target: str) -> tuple[Finding, ...]:
+    """What the failed start-up of this target is a consequence of."""
+    known = tuple(findings)
+    failed = [f for f in known if f.cause is Cause.STARTUP_FAILED and f.target == target]
+    return tuple(f for f in known if f.id in {consequence.consequence_of for consequence in failed})
+
+
+def of_the_target(roots: Iterable[Finding]) -> bool:
+    """Whether any of these speaks of the target, not of what the probe itself lacks."""
+    return any(CATALOGUE[root.cause].blame is Blame.TARGET for root in roots)
 
 
 def crashed(observation: Observation) -> bool:

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from probe.diagnosis.rehearsals import overloaded
 from probe.diagnosis.rooms import Room, advised, holders, rooms
-from probe.diagnosis.seen import Seen, finding
+from probe.diagnosis.seen import Seen, finding, overloaded
 from probe.model.application import Application
 from probe.model.cause import Cause
 from probe.model.observation import Observation
@@ -17,7 +16,7 @@ def room_findings(seen: Seen, target: str) -> Iterator[Finding]:
     for observation in seen.ramps(target):
         ramp = observation.result
         if isinstance(ramp, Ramp) and ramp.limits and ramp.before and not overloaded(observation):
-            known = rooms(ramp.limits, ramp.before)
+            known = rooms(ramp.limits, ramp.before, seen.database(target))
             yield from _limits(seen, observation, ramp, known)
             yield from _now(seen, observation, ramp, known)
             yield from _role(seen, observation, ramp)
@@ -29,7 +28,7 @@ def _limits(seen: Seen, observation: Observation, ramp: Ramp, known: tuple[Room,
     application, name = seen.question.application, observation.target
     pool, instances = application.pool_connections, application.max_instances
     lowest = min(known, key=lambda room: room.limit)
-    advice = advised(ramp, application)
+    advice = advised(ramp, application, seen.database(name))
     if pool > lowest.limit:
         yield finding(
             Cause.POOL_EXCEEDS_SERVER_LIMIT,
@@ -63,7 +62,7 @@ def _now(seen: Seen, observation: Observation, ramp: Ramp, known: tuple[Room, ..
         cause, room = Cause.CONNECTIONS_UNDER_PRESSURE, crowded or tight
     elif not (fits_now or fits_never):
         cause, room = Cause.POOL_DOES_NOT_FIT_NOW, tight
-        parts += [advised(ramp, application)]
+        parts += [advised(ramp, application, seen.database(name))]
     else:
         return
     sentence = f"{name}: {_taken(room, ramp)}: {room.free} are free, {', '.join(parts)}"

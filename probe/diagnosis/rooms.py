@@ -8,6 +8,8 @@ from probe.model.application import Application
 from probe.model.ramp import Headroom, Limits, Ramp
 
 MAX_HOLDERS = 5
+CONTROL_DATABASE = "postgres"
+"""Where the ramp's control connection is, whatever the application's database."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +34,8 @@ class Room:
         return self.taken / self.limit if self.limit > 0 else 1.0
 
 
-def rooms(limits: Limits, before: Headroom) -> tuple[Room, ...]:
-    """The server's room, and the database's where it has a limit of its own."""
+def rooms(limits: Limits, before: Headroom, database: str) -> tuple[Room, ...]:
+    """The server's room, and that of the application's ``database`` where it has a limit of its own."""
     reserved = limits.superuser_reserved + limits.reserved
     server = Room(
         limit=limits.usable,
@@ -43,13 +45,14 @@ def rooms(limits: Limits, before: Headroom) -> tuple[Room, ...]:
     )
     if limits.database_limit is None:
         return (server,)
-    database = Room(
+    elsewhere = database != CONTROL_DATABASE
+    of_database = Room(
         limit=limits.database_limit,
-        taken=before.database,
+        taken=max(0, before.database - max(0, before.ours - elsewhere)),
         said=f"the database's own CONNECTION LIMIT is {limits.database_limit}",
         unit=f"{limits.database_limit} connections that the database's CONNECTION LIMIT allows",
     )
-    return server, database
+    return server, of_database
 
 
 def peak_others(ramp: Ramp) -> int:
@@ -66,11 +69,11 @@ def _others(ramp: Ramp) -> Iterator[int]:
             yield ramp.limits.usable - step.free - step.held - ramp.before.ours
 
 
-def advised(ramp: Ramp, application: Application) -> str:
+def advised(ramp: Ramp, application: Application, database: str) -> str:
     """The pool that would fit the scarcest room, given what was seen. Empty where nothing was."""
     if ramp.limits is None or ramp.before is None:
         return ""
-    server, *of_database = rooms(ramp.limits, ramp.before)
+    server, *of_database = rooms(ramp.limits, ramp.before, database)
     seen = (replace(server, taken=peak_others(ramp)), *of_database)
     scarcest = min(seen, key=lambda room: room.free)
     margin, instances = application.capacity_safety_margin, application.max_instances

@@ -15,6 +15,8 @@ from probe.model.report import Finding
 from probe.model.words import Check, Layer, Path, Severity
 
 MAX_SUMMARY = 1000
+SEVERITIES = tuple(Severity)
+"""The worst first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,21 @@ class Seen:
         """Every filling of a pool of this target, and every one that was left out."""
         return tuple(o for g in self.check(*RAMPS) if g.target == target for o in g.observations)
 
+    def database(self, target: str) -> str:
+        """The application's database on this target; empty: there is no such target."""
+        return next((t.database for t in self.question.targets if t.name == target), "")
+
+    def on_path(self, finding: Finding, target: str, path: Path | None) -> bool:
+        """Whether a finding about this target rests on what the dialler met over this path."""
+        dialled = {
+            observation.id
+            for check in (Check.CLOUDSQL, Check.ROUTE)
+            for group in self.of(target, check)
+            if group.path is path
+            for observation in group.observations
+        }
+        return finding.target == target and not dialled.isdisjoint(finding.evidence)
+
     def judged(self, target: str) -> tuple[PathEvidence, ...]:
         """By what a target is judged: its connections; its routes where no connection gave an answer."""
         connections, routes = self.of(target, Check.CLOUDSQL), self.of(target, Check.ROUTE)
@@ -48,6 +65,11 @@ class Seen:
         plain = any(t.name == group.target and t.tls == "disable" for t in self.question.targets)
         tls = group.path is not Path.PRIVATE_IP or not plain
         return path_cause(group, self.endpoints, self.question.started_at, tls=tls)
+
+
+def overloaded(observation: Observation) -> bool:
+    """Whether the probe was too slow for anything in this observation to be believed."""
+    return bool(getattr(observation.result, "overloaded", False))
 
 
 def finding(

@@ -180,6 +180,15 @@ def quoted(words: str) -> str:
     return f'"{one_line(words, MAX_QUOTE)}"'
 
 
+def words_of(error: ErrorFacts | None) -> str:
+    """`` [53300], "its words"``: what somebody said, with its status. Empty: nobody said anything."""
+    if error is None:
+        return ""
+    status = error.sqlstate or (f"HTTP {error.http_status}" if error.http_status else "")
+    state = f" [{status}]" if status else ""
+    return state + (f", {quoted(error.message)}" if error.message else "")
+
+
 def last_line(error: ErrorFacts | None) -> str:
     """`` ("KeyError: 'region'")``: the end of what was said, in brackets. Empty: nothing was."""
     lines = error.message.strip().splitlines()[-1:] if error else []

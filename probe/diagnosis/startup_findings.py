@@ -4,20 +4,26 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from probe.diagnosis.catalogue import CATALOGUE
-from probe.diagnosis.phase_causes import cause_of_phase
-from probe.diagnosis.phase_sentences import root_sentence, startup_sentence, took_s
-from probe.diagnosis.rehearsals import BAD_ENDS, Told, crashed, crashed_phase, deciding, failing, overloaded
-from probe.diagnosis.seen import Seen, finding
+from probe.diagnosis.phase_causes import SCHEMA_CHECK, cause_of_phase, ending_step
+from probe.diagnosis.phase_sentences import (
+    NOT_CONFIRMED,
+    borrowed_sentence,
+    root_sentence,
+    startup_sentence,
+    took_s,
+)
+from probe.diagnosis.rehearsals import Told, crashed, crashed_phase, deciding, failing
+from probe.diagnosis.seen import SEVERITIES, Seen, finding, overloaded
 from probe.diagnosis.sentences import last_line, seconds
-from probe.diagnosis.startup_roots import SEVERITIES, Ended, existing_root
+from probe.diagnosis.startup_roots import Ended, existing_root
+from probe.diagnosis.triangulation import layer_on
 from probe.model.application import PhaseKind
 from probe.model.cause import Cause
 from probe.model.observation import Observation
-from probe.model.rehearsal import PhaseOutcome, PhaseRecord, Rehearsal
+from probe.model.rehearsal import BAD_ENDS, PhaseOutcome, PhaseRecord, Rehearsal
 from probe.model.report import Finding
 from probe.model.words import Blame, Check, Severity
 
-NOT_CONFIRMED = "not confirmed: rehearsed again after the pause it would start"
 OF_THE_PATH = frozenset({PhaseKind.DEPENDENCIES, PhaseKind.DATABASE})
 
 
@@ -69,7 +75,8 @@ def _add_failure(seen: Seen, findings: list[Finding], told: Told) -> None:
     phase = told.ended_by
     assert phase is not None  # noqa: S101 - exit code 3 has a phase that caused it
     root = existing_root(seen, findings, Ended(told=told, phase=phase))
-    grave = _severity(told, root.cause if root else cause_of_phase(phase))
+    cause = root.cause if root else cause_of_phase(phase)
+    grave = _severity_of_root(told, cause)
     named = f"root of {told.observation.id}"
     if root:
         place = next(n for n, item in enumerate(findings) if item is root)
@@ -79,16 +86,26 @@ def _add_failure(seen: Seen, findings: list[Finding], told: Told) -> None:
     else:
         root = replace(_specific(seen, told, phase, grave), id=named)
         findings.append(root)
+    findings.append(
+        replace(_would_not_start(told, phase, cause), escalate=root.escalate, consequence_of=named)
+    )
+
+
+def _would_not_start(told: Told, phase: PhaseRecord, root: Cause) -> Finding:
+    """The consequence. Where the root is the probe's own, what becomes of the application is not known."""
     remark = "" if told.confirmed else NOT_CONFIRMED
-    consequence = finding(
+    if CATALOGUE[root].blame is Blame.TARGET:
+        summary = startup_sentence(told.target, told.rehearsal, phase, remark=remark)
+    else:
+        summary = borrowed_sentence(told.target, told.rehearsal, phase, root, remark=remark)
+    return finding(
         Cause.STARTUP_FAILED,
         told.target,
-        startup_sentence(told.target, told.rehearsal, phase, remark=remark),
+        summary,
         [told.observation.id],
         path=told.path,
-        severity=grave,
+        severity=_severity(told, root),
     )
-    findings.append(replace(consequence, escalate=root.escalate, consequence_of=named))
 
 
 def _as_grave(seen: Seen, root: Finding, told: Told, grave: Severity) -> Severity:
@@ -103,6 +120,13 @@ def _severity(told: Told, root: Cause) -> Severity:
     if told.confirmed:
         return Severity.CRITICAL if of_target else Severity.WARNING
     return Severity.WARNING if of_target else Severity.INFO
+
+
+def _severity_of_root(told: Told, root: Cause) -> Severity:
+    """What the probe lacks is as grave as where the dialler lacks it: no application is part of that."""
+    entry = CATALOGUE[root]
+    own = told.confirmed and entry.blame is Blame.PROBE
+    return entry.severity if own else _severity(told, root)
 
 
 def _add_optional_phases(seen: Seen, findings: list[Finding], told: Told) -> None:
@@ -121,7 +145,7 @@ def _add_optional_phases(seen: Seen, findings: list[Finding], told: Told) -> Non
 
 def _specific(seen: Seen, told: Told, phase: PhaseRecord, severity: Severity) -> Finding:
     cause = cause_of_phase(phase)
-    remarks = [_beside(seen, told)] if cause is Cause.STARTUP_DATABASE_FAILED else []
+    remarks = [beside] if (beside := _beside(seen, told, phase, cause)) else []
     remarks += [] if told.confirmed else [NOT_CONFIRMED]
     remarks += [] if phase.required else ["the application starts without it"]
     return finding(
@@ -137,15 +161,20 @@ def _specific(seen: Seen, told: Told, phase: PhaseRecord, severity: Severity) ->
         [told.observation.id],
         path=told.path if phase.kind in OF_THE_PATH else None,
         severity=severity,
+        layer=layer_on(cause, (told.path,)) if phase.kind is PhaseKind.DATABASE else None,
     )
 
 
-def _beside(seen: Seen, told: Told) -> str:
-    """What the dialler met over the same path."""
+def _beside(seen: Seen, told: Told, phase: PhaseRecord, cause: Cause) -> str:
+    """What the dialler met over the same path, where it goes as far as the phase went. Empty: nothing."""
+    step = ending_step(phase)
+    if phase.kind is not PhaseKind.DATABASE or (step is not None and step.name == SCHEMA_CHECK):
+        return ""
     path = told.path or seen.question.application_path
     group = next((g for g in seen.of(told.target, Check.CLOUDSQL) if g.path is path), None)
     if group is None or not group.valid:
-        return f"the dialler was not asked over {path}"
+        unasked = f"the dialler was not asked over {path}: run the check {Check.CLOUDSQL} too"
+        return unasked if cause is Cause.STARTUP_DATABASE_FAILED else ""
     times = [o.span.duration_s for o in group.passed]
     mean = f", {seconds(sum(times) / len(times))} on average" if times else ""
     return f"the dialler got through over {path} in {len(times)} of {len(group.valid)} attempts{mean}"

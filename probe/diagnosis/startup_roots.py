@@ -7,14 +7,13 @@ from urllib.parse import urlsplit
 from probe.diagnosis.catalogue import CATALOGUE
 from probe.diagnosis.phase_causes import SAID_OUTRIGHT, cause_of_phase, failure_of
 from probe.diagnosis.rehearsals import Told
-from probe.diagnosis.seen import Seen
+from probe.diagnosis.seen import SEVERITIES, Seen
 from probe.model.application import PhaseKind
 from probe.model.cause import Cause
 from probe.model.rehearsal import PhaseRecord
 from probe.model.report import Finding
-from probe.model.words import Blame, Check, Failure, Layer, Path, Severity
+from probe.model.words import Blame, Failure, Layer, Severity
 
-SEVERITIES = tuple(Severity)
 ON_THE_WAY_TO_THE_DATABASE = frozenset({PhaseKind.DEPENDENCIES, PhaseKind.DATABASE})
 ASKED_IN_DEPENDENCIES = frozenset({Layer.CREDENTIALS, Layer.ADMIN_API})
 UNEXPLAINED_BY_ANY_PATH = frozenset(
@@ -58,21 +57,11 @@ def existing_root(seen: Seen, found: Iterable[Finding], ended: Ended) -> Finding
     return min(causes, key=lambda f: (f.cause is not ended.cause, SEVERITIES.index(f.severity)), default=None)
 
 
-def on_path(seen: Seen, finding: Finding, target: str, path: Path | None) -> bool:
-    """Whether a finding about this target rests on what the dialler met over this path."""
-    dialled = {
-        observation.id
-        for check in (Check.CLOUDSQL, Check.ROUTE)
-        for group in seen.of(target, check)
-        if group.path is path
-        for observation in group.observations
-    }
-    return finding.target == target and not dialled.isdisjoint(finding.evidence)
-
-
 def _explains(seen: Seen, finding: Finding, ended: Ended) -> bool:
     if ended.cause in UNEXPLAINED_BY_ANY_PATH or CATALOGUE[finding.cause].blame is Blame.NOBODY:
         return False
+    if finding.cause is Cause.SLOW_CONNECTION and failure_of(ended.phase) is not Failure.TIMEOUT:
+        return False  # connections that come about explain no other end
     if finding.cause is ended.cause and finding.target == ended.told.target:
         return True
     if finding.cause is Cause.CONNECTOR_OR_ROUTE_SILENT and failure_of(ended.phase) in NO_WAY:
@@ -85,7 +74,7 @@ def _explains(seen: Seen, finding: Finding, ended: Ended) -> bool:
 def _on_the_way(seen: Seen, finding: Finding, ended: Ended) -> bool:
     told = ended.told
     asked = ended.phase.kind is PhaseKind.DEPENDENCIES and finding.layer in ASKED_IN_DEPENDENCIES
-    return on_path(seen, finding, told.target, told.path) or (asked and finding.target == told.target)
+    return seen.on_path(finding, told.target, told.path) or (asked and finding.target == told.target)
 
 
 def _weighs_enough(finding: Finding, ended: Ended) -> bool:

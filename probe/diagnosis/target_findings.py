@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from probe.diagnosis.catalogue import CATALOGUE
 from probe.diagnosis.evidence import PathEvidence
 from probe.diagnosis.path_causes import PathCause
-from probe.diagnosis.seen import Seen, finding
+from probe.diagnosis.seen import SEVERITIES, Seen, finding
 from probe.diagnosis.sentences import sentence, what_was_seen
 from probe.diagnosis.slowness import slow_findings
 from probe.diagnosis.triangulation import Explanation, explain, layer_on
@@ -14,8 +14,6 @@ from probe.model.facts import AdminApiFacts
 from probe.model.report import Finding
 from probe.model.target import Target, primary_path
 from probe.model.words import Blame, Check, Failure, Path, Severity, Stage
-
-SEVERITIES = tuple(Severity)
 
 
 def target_findings(seen: Seen, target: Target) -> Iterator[Finding]:

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from probe.diagnosis.catalogue import CATALOGUE
 from probe.diagnosis.evidence import PathEvidence
 from probe.diagnosis.path_causes import blames_probe
-from probe.diagnosis.rehearsals import deciding
+from probe.diagnosis.rehearsals import deciding, of_the_target, roots_of_failure
 from probe.diagnosis.seen import Seen
-from probe.model.cause import Cause
 from probe.model.report import Finding
 from probe.model.target import Target, Thresholds, primary_path
 from probe.model.words import Blame, Check, Outcome, Severity, Verdict
@@ -60,12 +59,8 @@ def _of_startup(group: PathEvidence, findings: tuple[Finding, ...]) -> Verdict:
         return Verdict.INCONCLUSIVE
     if told.ended_by is None:
         return Verdict.HEALTHY
-    causes = {f.id: f.cause for f in findings}
-    roots = [
-        f.consequence_of for f in findings if f.cause is Cause.STARTUP_FAILED and f.target == group.target
-    ]
-    blames = {CATALOGUE[causes[root]].blame for root in roots if root}
-    return Verdict.DOWN if Blame.TARGET in blames else Verdict.INCONCLUSIVE
+    down = of_the_target(roots_of_failure(findings, group.target))
+    return Verdict.DOWN if down else Verdict.INCONCLUSIVE
 
 
 def _only_probe_to_blame(group: PathEvidence) -> bool:

@@ -65,7 +65,7 @@ class Load:
         self._workers: list[_Worker] = []
         self._places: list[Any] = []
         self._redaction = Redaction()
-        for secret in (request.password, request.login_token):
+        for secret in (request.way.password, request.way.login_token):
             self._redaction.add(secret)
 
     def open(self, command: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy.pool import QueuePool
 
 from probe.model.words import Path
 from probe.rehearsal.load_request import LoadRequest
-from probe.rehearsal.way_in import Opener, WayIn
+from probe.rehearsal.way_in import Opener
 
 Said = Callable[..., None]
 
@@ -119,7 +119,7 @@ def _pool(request: LoadRequest, gate: Gate) -> QueuePool:
         pool_size=request.pool_size,
         max_overflow=request.max_overflow,
         timeout=request.wait_s,
-        recycle=round(request.recycle_s),
+        recycle=max(1, round(request.recycle_s)),  # at 0 every connection that is given back is replaced
         pre_ping=request.pre_ping,
         dialect=PGDialect_pg8000(dbapi=PGDialect_pg8000.import_dbapi()),
     )
@@ -133,8 +133,8 @@ def opener(request: LoadRequest) -> Opener:
     The connector's logins run in its event loop's default executor, which has a handful of threads on a small
     machine: the others would wait in the probe, and the wait would look like the database's.
     """
-    way = _way(request)
-    if request.path is not Path.CONNECTOR:
+    way = request.way
+    if way.path is not Path.CONNECTOR:
         made = Opener(way)
     else:
         loop = asyncio.new_event_loop()
@@ -144,23 +144,6 @@ def opener(request: LoadRequest) -> Opener:
         asyncio.run_coroutine_threadsafe(_in_its_loop(made), loop).result()
     made.known = request.known
     return made
-
-
-def _way(request: LoadRequest) -> WayIn:
-    return WayIn(
-        target=request.target,
-        path=request.path,
-        run_id=request.run_id,
-        purpose=request.purpose,
-        password=request.password,
-        login_token=request.login_token,
-        host=request.host,
-        connector_wait_s=request.connector_wait_s,
-        sqladmin_endpoint=request.sqladmin_endpoint,
-        # pg8000 would make a TLS context for each connection's SSLRequest, 30 ms of CPU: with many at once
-        # the probe's own CPU would look like a database that gets slower.
-        ssl_request=False,
-    )
 
 
 async def _in_its_loop(made: Opener) -> None:

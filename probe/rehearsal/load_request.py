@@ -1,10 +1,9 @@
 """What the parent asks of a load, and the words that both sides use."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from probe.dial.parameters import Known, Purpose
-from probe.model.target import Target
-from probe.model.words import Path
+from probe.dial.parameters import Known
+from probe.rehearsal.way import WayIn
 
 ALONE_S = 3.0
 """A child that hears nothing for so long lets go by itself: its parent may be frozen."""
@@ -16,17 +15,7 @@ EXIT_ALONE = 77
 class LoadRequest:
     """The pools to fill. Goes to the child over its standard input, never elsewhere."""
 
-    target: Target
-    path: Path
-    run_id: str
-    purpose: Purpose
-    password: str | None = field(repr=False)
-    login_token: str | None = field(default=None, repr=False)
-    """With IAM login, off the connector path: serves as the password."""
-    host: str
-    """For the private_ip path."""
-    connector_wait_s: float
-    sqladmin_endpoint: str
+    way: WayIn
     known: Known
     """Which start-up parameters the server is known to know."""
     pools: int

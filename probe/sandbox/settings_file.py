@@ -134,6 +134,7 @@ def _pool() -> dict[str, Any]:
         "workers": 12,
         "step": 3,
         "keep_free": 5,
+        "own_role": True,
         "hold_s": 0.3,
         "budget_s": 10.0,
         "capacity_connections": 30,

@@ -1,12 +1,16 @@
 import contextlib
+import itertools
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path as File
+from typing import Any
 
+import pg8000.dbapi
 import pytest
 
 from probe.model.application import Application
@@ -30,6 +34,7 @@ from tests.checks.ramp.ramping import (
     request_to,
     server,
 )
+from tests.dial.peers import silent
 from tests.dial.token_server import TokenServer, use_account
 from tests.sandbox.bystander import Bystander, SlotWatch
 
@@ -154,10 +159,52 @@ def test_the_limit_of_our_own_role_stops_a_ramp(environment: Environment) -> Non
     with altered(
         environment, f"ALTER ROLE {role} CONNECTION LIMIT 4", f"ALTER ROLE {role} CONNECTION LIMIT -1"
     ):
-        observation, found = ramped(request(environment))
+        observation, found = ramped(request(environment, pool=replace(PATIENT, own_role=True)))
+        _, shared = ramped(request(environment))
     assert (observation.outcome, found.stopped) == (Outcome.PASSED, StopReason.ROLE_LIMIT)
     assert found.limits is not None
     assert (found.limits.role_limit, found.held) == (4, 2)
+    assert (shared.stopped, shared.held) == (StopReason.ROLE_LIMIT, 0)
+
+
+def test_whoever_needs_the_role_as_well_gets_it_back_at_once(environment: Environment) -> None:
+    """Of the server's slots there are plenty: nothing but the role is short."""
+    alter = f"ALTER ROLE {staging.ROLE} CONNECTION LIMIT"
+    with altered(environment, f"{alter} 11", f"{alter} -1"), contextlib.ExitStack() as stack:
+        going = Ramping(request(environment, pool=HOLDS_LONG), at_held=3)
+        going.await_reached()
+        begun = time.monotonic()
+        for _ in range(3):
+            stack.enter_context(contextlib.closing(session_of_the_role(environment)))
+        observation, found = going.end()
+        assert time.monotonic() - begun < 15
+    assert (observation.outcome, found.stopped) == (Outcome.PASSED, StopReason.ROLE_LIMIT)
+    assert (found.held, found.left_behind) == (3, 0)
+    assert "another" in dict(found.crowd)
+
+
+def session_of_the_role(environment: Environment) -> Any:
+    return pg8000.dbapi.connect(  # type: ignore[no-untyped-call]
+        user=staging.ROLE,
+        password=environment.password,
+        database=staging.DATABASE,
+        host=environment.host,
+        port=environment.private_front.listener.port,
+        application_name="another",
+    )
+
+
+def test_what_an_earlier_ramp_of_this_run_left_counts_as_ours(environment: Environment) -> None:
+    assert environment.postgres is not None
+    with contextlib.ExitStack() as stack:
+        for _ in range(4):
+            left = environment.postgres.session(application_name="probe/run")
+            stack.enter_context(contextlib.closing(left))
+        _, found = ramped(request(environment))
+    assert found.before is not None
+    assert (found.before.others, found.before.ours) == (0, 5)
+    assert (found.stopped, found.allowed, found.held) == (StopReason.KEEP_FREE, 10, 10)
+    assert found.left_behind == 4
 
 
 def test_the_limit_of_the_database_stops_a_ramp(environment: Environment) -> None:
@@ -214,8 +261,9 @@ def test_a_canary_that_does_not_get_through_ends_a_ramp(environment: Environment
 def test_a_crowd_that_no_reading_shows_is_noticed_by_the_canary() -> None:
     with sandbox(["crowd"]) as environment:
         observation, found = ramped(request(environment))
-    assert observation.outcome in {Outcome.FAILED, Outcome.PASSED}
-    assert found.stopped in {StopReason.CANARY_FAILED, StopReason.REFUSED}
+    outcomes = {StopReason.CANARY_FAILED: Outcome.FAILED, StopReason.REFUSED: Outcome.PASSED}
+    assert found.stopped in outcomes
+    assert observation.outcome is outcomes[found.stopped]
     assert found.left_behind == 0
 
 
@@ -231,6 +279,69 @@ def test_everything_is_let_go_when_others_need_the_slots_that_are_held(environme
         assert time.monotonic() - begun < 10
     assert (observation.outcome, found.stopped) == (Outcome.PASSED, StopReason.KEEP_FREE)
     assert found.left_behind == 0
+    assert [name for name, _count in found.crowd] == ["app"]  # they came after the first reading
+
+
+def test_a_ramp_that_has_become_too_large_lets_go_and_does_not_hold(environment: Environment) -> None:
+    """Thirteen came and went: they may come again, and would find the slots taken that they had."""
+    server = environment.postgres
+    assert server is not None
+
+    def crowd() -> None:
+        with contextlib.ExitStack() as stack:
+            for _ in range(13):
+                stack.enter_context(contextlib.closing(server.session(application_name="app")))
+            time.sleep(0.5)  # some readings' time
+        time.sleep(0.5)  # and they are seen to have gone
+
+    begun = time.monotonic()
+    observation, found = ramped(request(environment, pool=HOLDS_LONG, stepped=once(crowd)))
+    assert time.monotonic() - begun < HOLDS_LONG.hold_s
+    assert (observation.outcome, found.stopped) == (Outcome.PASSED, StopReason.KEEP_FREE)
+    assert (found.held, len(found.acquisitions), found.left_behind) == (3, 3, 0)
+
+
+@contextlib.contextmanager
+def swallowing(environment: Environment, first: int, last: int) -> Iterator[int]:
+    """A way on which these connections, counted from 1, are accepted and never answered: its port."""
+    front = environment.private_front.listener
+    numbers = itertools.count(1)
+
+    def serve(client: socket.socket) -> None:
+        if first <= next(numbers) <= last:
+            silent(client)
+            return
+        with socket.create_connection((front.host, front.port)) as upstream:
+            relay(PlainStream(client), PlainStream(upstream))
+
+    with socket.socket() as bound:
+        bound.bind((environment.host, 0))
+        with Listener(bound, serve) as listener:
+            yield listener.port
+
+
+BEFORE_THE_SECOND_STEP = 1 + 1 + 3 + 1
+"""The control connection, a canary, the first step and the canary after it."""
+
+
+@pytest.mark.parametrize(("last", "stopped"), [(9, StopReason.FAILED), (10**6, StopReason.CANARY_FAILED)])
+def test_a_step_that_hangs_ends_the_ramp_within_a_connections_budget(
+    environment: Environment, last: int, stopped: StopReason
+) -> None:
+    with swallowing(environment, BEFORE_THE_SECOND_STEP + 1, last) as port:
+        asked = request_to(server(environment, port=port), pool=HOLDS_LONG)
+        hasty = replace(asked.equipment, timeouts=replace(asked.equipment.timeouts, connection_s=3.0))
+        begun = time.monotonic()
+        observation, found = ramped(replace(asked, equipment=hasty))
+    assert time.monotonic() - begun < 20
+    assert (observation.outcome, observation.failure) == (Outcome.FAILED, Failure.TIMEOUT)
+    assert (found.stopped, found.held, found.left_behind) == (stopped, 3, 0)
+    assert found.error
+    cut_off = [one for one in found.acquisitions if one.outcome is AcquisitionOutcome.CUT_OFF]
+    assert len(cut_off) == 3
+    beside = found.canaries[2:]
+    assert beside
+    assert {canary.failure is None for canary in beside} == {stopped is StopReason.FAILED}
 
 
 @contextlib.contextmanager
@@ -375,12 +486,58 @@ def test_full_saturation_counts_who_was_refused_and_lasts_two_seconds_at_most(
     assert found.canaries[-1].failure in {Failure.SLOTS_EXHAUSTED, Failure.ONLY_RESERVED_SLOTS}
 
 
+@contextlib.contextmanager
+def silenced(environment: Environment, silence: threading.Event) -> Iterator[int]:
+    """A way on which the application's database hears nothing any more, once that is set: its port."""
+    front = environment.private_front.listener
+
+    def serve(client: socket.socket) -> None:
+        begun: list[bytes] = []
+
+        def hear(sent: bytes) -> bytes:
+            begun.append(sent)
+            of_the_application = staging.DATABASE.encode() in begun[0]
+            return b"" if silence.is_set() and of_the_application else sent
+
+        with socket.create_connection((front.host, front.port)) as upstream:
+            relay(PlainStream(client), PlainStream(upstream), intercept=hear)
+
+    with socket.socket() as bound:
+        bound.bind((environment.host, 0))
+        with Listener(bound, serve) as listener:
+            yield listener.port
+
+
+def test_full_saturation_waits_for_no_server_that_has_become_slow(environment: Environment) -> None:
+    """Those that wait for their turn do not get it, and those that close do not get to."""
+    assert environment.postgres is not None
+    silence = threading.Event()
+    brief = replace(PATIENT, saturation_hold_s=0.5)
+    eighteen = replace(Application(), pool_size=18, max_overflow=0)
+    with silenced(environment, silence) as port, SlotWatch(environment.postgres) as watch:
+        asked = request_to(server(environment, port=port), pool=brief, application=eighteen)
+        asked = replace(
+            asked,
+            saturation=Saturation.FULL,
+            stepped=once(silence.set),
+            target=replace(asked.target, tls="disable"),
+            equipment=replace(asked.equipment, private_context=None),
+        )
+        _observation, found = ramped(asked)
+        await_none_of_ours(environment)
+    assert (found.stopped, found.held, found.recovery_s) == (StopReason.COMPLETE, 18, None)
+    few = [count.at_s for count in watch.counts if count.free < PATIENT.keep_free]
+    assert few[-1] - few[0] < 2 + 2
+
+
 def test_a_server_that_would_not_let_go_by_itself_is_never_saturated() -> None:
     with sandbox(["parameters-refused"]) as environment:
         asked = request(environment, path=Path.CONNECTOR, saturation=Saturation.FULL)
         observation, found = ramped(asked)
-    assert (observation.outcome, found.stopped) == (Outcome.PASSED, StopReason.KEEP_FREE)
+    assert (observation.outcome, found.stopped) == (Outcome.PASSED, StopReason.UNGUARDED)
     assert (found.saturation, found.parameters_refused) == (Saturation.GUARDED, True)
+    assert (len(found.steps), found.held, found.left_behind) == (1, 3, 0)
+    assert found.harmless
 
 
 # No guard, no ramp
@@ -419,13 +576,12 @@ def test_a_ramp_reports_what_an_earlier_one_left(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert environment.postgres is not None
-    monkeypatch.setattr("probe.dial.control.LEFT_OVER_S", 0.0)
     small = replace(Application(), pool_size=1, max_overflow=0)
     with contextlib.closing(environment.postgres.session(application_name="probe/earlier")):
         _, found = ramped(request(environment, application=small))
     assert found.before is not None
     assert found.before.leftovers == 0  # its age is hidden from us, and we were not there for long enough
-    monkeypatch.setattr("probe.dial.control.SEEN_AGAIN_S", 0.1)
+    monkeypatch.setattr("probe.dial.control.LEFT_OVER_S", 0.1)
     with contextlib.closing(environment.postgres.session(application_name="probe/earlier")):
         _, found = ramped(request(environment, application=small))
     assert found.before is not None

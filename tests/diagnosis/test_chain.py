@@ -4,7 +4,7 @@ import pytest
 
 from probe.diagnosis.diagnose import diagnose
 from probe.model.application import Application, PhaseKind
-from probe.model.facts import TcpFacts
+from probe.model.facts import ErrorFacts, TcpFacts
 from probe.model.observation import Observation
 from probe.model.rehearsal import PhaseOutcome, PhaseRecord, Rehearsal
 from probe.model.report import ChainLink, Link, LinkState
@@ -30,7 +30,9 @@ def test_the_known_incident_is_told_link_by_link_in_order() -> None:
     assert [link.state for link in told.chain] == states
     said = {link.link: link.said for link in told.chain}
     assert said[Link.CONNECTOR_PRESSURE] == told.findings[0].summary
-    assert said[Link.CONNECTION_DELAY] == "the connect of phase_3_database took at least 75 s, above 35 s"
+    assert (
+        said[Link.CONNECTION_DELAY] == "the connect of phase_3_database took at least 75 s, the limit is 35 s"
+    )
     assert said[Link.PHASE_TIMED_OUT] == "phase_3_database timed out after 75 s"
     assert said[Link.STARTUP_BROKEN_OFF] == "phase_3_database ended the start-up; phases 4 to 7 blocked"
     assert said[Link.EXIT_CODE_3] == "the application would end with exit code 3"
@@ -89,7 +91,7 @@ def test_a_slow_connection_of_the_dialler_is_a_delay() -> None:
     slow = attempts(Path.PRIVATE_IP, PASSED, seconds=9.0)
     link = delay(*slow, record=failing(PhaseKind.CACHE, Failure.REFUSED))
     assert (link.state, link.evidence) == (LinkState.SEEN, (slow[0].id,))
-    assert link.said == "a connection over private_ip took 36 s, above 35 s"
+    assert link.said == "a connection over private_ip took 36 s, the limit is 35 s"
 
 
 def test_one_that_was_given_up_on_earlier_tells_neither_way() -> None:
@@ -106,9 +108,51 @@ def test_one_that_was_given_up_on_at_the_limit_would_have_taken_longer() -> None
     assert delay(record=finished).state is LinkState.NOT_SEEN
 
 
+NEVER_CONNECTED = [
+    (Stage.ADMIN_API, Failure.TIMEOUT),
+    (Stage.CERTIFICATE, Failure.TIMEOUT),
+    (Stage.DNS, Failure.TIMEOUT),
+    (Stage.TCP, Failure.REFUSED),
+    (Stage.LOGIN, Failure.PASSWORD_REJECTED),
+]
+
+
 def test_without_any_connection_the_delay_was_not_measured() -> None:
-    link = delay(record=failing(PhaseKind.DEPENDENCIES, Failure.SECRET_MISSING))
-    assert (link.state, link.said) == (LinkState.NOT_MEASURED, "no connection was tried")
+    link = delay(record=failing(PhaseKind.CACHE, Failure.REFUSED))
+    unmeasured = (LinkState.NOT_MEASURED, "no connection came about, and none was waited for")
+    assert (link.state, link.said) == unmeasured
+
+
+@pytest.mark.parametrize("end", NEVER_CONNECTED)
+def test_what_was_rejected_or_never_began_to_connect_is_no_delay(end: tuple[Stage, Failure]) -> None:
+    dialled = attempts(Path.CONNECTOR, end, end, seconds=40.0)
+    link = delay(*dialled, record=failing(PhaseKind.CACHE, Failure.REFUSED))
+    assert link.state is LinkState.NOT_MEASURED
+    through = attempts(Path.CONNECTOR, end, PASSED, seconds=1.0)
+    said = delay(*through, record=failing(PhaseKind.CACHE, Failure.REFUSED)).said
+    assert said == "the longest of 1 connection took 7 s, below 35 s"
+
+
+def test_a_rehearsed_connect_that_was_refused_or_waited_for_the_admin_api_is_no_delay() -> None:
+    refused = step("connect", 40.0, failure=Failure.REFUSED)
+    link = delay(record=failing(PhaseKind.DATABASE, Failure.REFUSED, steps=(refused,)))
+    assert link.state is LinkState.NOT_MEASURED
+    google = ErrorFacts(type="aiohttp.client_exceptions.ConnectionTimeoutError", message="sqladmin")
+    assert delay(record=timed_out_at_connect(error=google)).state is LinkState.NOT_MEASURED
+    silent = attempts(Path.CONNECTOR, *[(Stage.ADMIN_API, Failure.TIMEOUT)] * 2)
+    assert delay(*silent, record=timed_out_at_connect()).state is LinkState.NOT_MEASURED
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        failing(PhaseKind.DEPENDENCIES, Failure.FORBIDDEN, "admin_api"),
+        failing(PhaseKind.DEPENDENCIES, Failure.SECRET_MISSING, "secrets"),
+        failing(PhaseKind.DATABASE, Failure.ROLE_LIMIT, "connect"),
+    ],
+)
+def test_what_only_the_probe_lacks_is_no_link_of_any_chain(record: PhaseRecord) -> None:
+    assert chain(startup(record)) == {}
 
 
 @pytest.mark.parametrize(

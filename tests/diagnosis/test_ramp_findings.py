@@ -43,12 +43,21 @@ def told_of(check: Check = Check.POOL, outcome: Outcome = Outcome.PASSED, **more
 
 
 @pytest.mark.parametrize(
-    "stopped", [StopReason.COMPLETE, StopReason.KEEP_FREE, StopReason.ROLE_LIMIT, StopReason.DATABASE_LIMIT]
+    "stopped",
+    [
+        StopReason.COMPLETE,
+        StopReason.KEEP_FREE,
+        StopReason.ROLE_LIMIT,
+        StopReason.DATABASE_LIMIT,
+        StopReason.UNGUARDED,
+    ],
 )
 def test_a_ramp_that_its_guard_stopped_is_as_it_should_be(stopped: StopReason) -> None:
     waiting = acquired(2, outcome=AcquisitionOutcome.TIMED_OUT, finished_ns=10**11)
     told = told_of(stopped=stopped, acquisitions=(acquired(), waiting), canaries=(canary(),))
     assert (told.findings, told.verdict) == ((), Verdict.HEALTHY)
+    assert ramp(stopped=stopped).harmless
+    assert not ramp(stopped=stopped, left_behind=1).harmless
 
 
 def test_a_login_that_fails_beside_the_ramp_is_told_with_who_holds_what() -> None:
@@ -236,6 +245,29 @@ def test_a_ramp_that_its_time_did_not_suffice_for_is_told() -> None:
     assert told_of(stopped=StopReason.BUDGET).findings == ()
 
 
+@pytest.mark.parametrize("stopped", [StopReason.FAILED, StopReason.BUDGET])
+def test_a_step_that_is_not_answered_in_time_is_a_failure_and_not_merely_slow(stopped: StopReason) -> None:
+    hangs = acquired(4, outcome=AcquisitionOutcome.CUT_OFF, finished_ns=22 * 10**9)
+    ramped = ramp(stopped=stopped, held=3, acquisitions=(acquired(), hangs))
+    told = diagnosis(pool(ramped, outcome=Outcome.FAILED, failure=Failure.TIMEOUT))
+    (finding,) = told.findings
+    assert (finding.cause, finding.severity) == (Cause.LOGINS_FAIL_BESIDE_RAMP, Severity.WARNING)
+    assert "one of its connections failed: timeout while the pool check held 3" in finding.summary
+    assert told.verdict is Verdict.DEGRADED
+
+
+def test_a_server_that_would_not_let_go_is_said_beside_what_it_refused_alone() -> None:
+    refuses = (Stage.LOGIN, Failure.PARAMETER_REFUSED)
+    ramped = pool(ramp(stopped=StopReason.UNGUARDED, held=3, parameters_refused=True))
+    told = diagnosis(ramped, dialled=(refuses, PASSED))
+    assert [(f.cause, f.severity) for f in told.findings] == [(Cause.PARAMETERS_REFUSED, Severity.INFO)]
+    assert told.verdict is Verdict.HEALTHY
+    left = left_out(SkipReason.NO_GUARD, error=ErrorFacts(type="probe", message="no idle_session_timeout"))
+    (finding,) = diagnosis(left).findings
+    assert (finding.cause, finding.severity) == (Cause.RAMP_NOT_GUARDED, Severity.INFO)
+    assert finding.summary.endswith('could not be had ("no idle_session_timeout")')
+
+
 def capacity(number_refused: int, **more: Any) -> Diagnosis:
     held = 30 - number_refused
     wishes = (*(acquired(n) for n in range(held)), *(refused(n) for n in range(held, 30)))
@@ -348,7 +380,7 @@ def test_a_ramp_that_an_earlier_failure_kept_from_beginning_is_no_finding() -> N
     told = diagnosis(left_out(SkipReason.EARLIER_STAGE_FAILED), dialled=(refuses, refuses))
     assert causes(told) == [Cause.ENDPOINT_REFUSED]
     only = diagnose([left_out(SkipReason.EARLIER_STAGE_FAILED)], ASKED)
-    assert (only.findings, only.targets, only.verdict) == ((), (), Verdict.HEALTHY)
+    assert (only.findings, only.targets, only.verdict) == ((), (), Verdict.INCONCLUSIVE)
 
 
 @pytest.mark.parametrize("reason", [SkipReason.DEADLINE, SkipReason.INTERRUPTED])
@@ -384,3 +416,12 @@ def test_the_default_pool_of_staging_does_not_decide_the_verdict() -> None:
     told = diagnose([pool()], replace(ASKED, application=Application()))
     assert the(told, Cause.POOL_EXCEEDS_SERVER_LIMIT).severity is Severity.WARNING
     assert told.verdict is Verdict.HEALTHY
+
+
+@pytest.mark.parametrize("reason", [SkipReason.BUSY, SkipReason.NO_GUARD])
+def test_a_run_in_which_every_check_was_left_out_says_that_nothing_was_measured(reason: SkipReason) -> None:
+    told = diagnose([left_out(reason)], ASKED)
+    assert (told.verdict, told.headline) == (
+        Verdict.INCONCLUSIVE,
+        f"nothing was measured (pool: {reason})",
+    )

@@ -75,7 +75,7 @@ def test_the_fleet_is_held_against_the_server_as_well() -> None:
 
 
 def test_slots_that_are_reserved_from_16_on_count_as_well() -> None:
-    assert rooms(limits(reserved=2), headroom())[0].said == "max_connections 25 - 5 reserved = 20"
+    assert rooms(limits(reserved=2), headroom(), "netra")[0].said == "max_connections 25 - 5 reserved = 20"
 
 
 def test_the_databases_own_limit_is_named_where_it_is_what_binds() -> None:
@@ -155,12 +155,30 @@ def test_a_pool_that_never_fits_is_no_news_about_now() -> None:
 
 
 def test_a_database_that_is_nearly_full_is_pressure_on_its_own_limit() -> None:
-    full = ramp(limits=limits(database_limit=12), before=headroom(9, database=9), crowd=(("", 9),))
+    full = ramp(limits=limits(database_limit=12), before=headroom(9, database=10), crowd=(("", 9),))
     (finding,) = diagnosis(full).findings
     assert finding.summary == (
         "staging-db: 9 of 12 connections that the database's CONNECTION LIMIT allows are held by others "
         "(unnamed 9): 3 are free, the pool's 10 do not fit now"
     )
+
+
+@pytest.mark.parametrize(
+    ("database", "ours", "taken"),
+    [("postgres", 1, 9), ("netra", 1, 10), ("netra", 3, 8), ("postgres", 12, 0)],
+)
+def test_the_probes_own_connections_are_no_others_wherever_the_control_connection_is(
+    database: str, ours: int, taken: int
+) -> None:
+    limited, before = limits(database_limit=20), headroom(9, ours=ours, database=10)
+    assert rooms(limited, before, database)[1].taken == taken
+
+
+def test_a_database_with_a_limit_is_counted_without_the_control_connection_that_is_in_it() -> None:
+    full = ramp(limits=limits(database_limit=11), before=headroom(1, database=2))
+    assert diagnosis(full, replace(APPLICATION, pool_size=5, max_overflow=5)).findings == ()
+    netra = (target(database="netra"),)
+    assert causes(diagnosis(full, targets=netra)) == [Cause.POOL_DOES_NOT_FIT_NOW]
 
 
 def test_a_limit_of_nothing_is_used_up() -> None:
@@ -214,9 +232,13 @@ def test_the_advice_rests_on_the_most_that_others_had_at_once() -> None:
     seen = ramp(steps=(ramp_step(1, 3, 15), ramp_step(2, 6, None), ramp_step(3, 6, 8)))
     assert peak_others(seen) == 7
     twelve = replace(APPLICATION, max_instances=12)
-    assert advised(seen, twelve) == (
+    assert advised(seen, twelve, "netra") == (
         "from what was seen, at most 1 connection an instance: (22 - 7 of others) x 0.8 / 12 instances"
     )
-    assert advised(ramp(before=headroom(40)), twelve).startswith("from what was seen, at most 0 connections")
+    assert advised(ramp(before=headroom(40)), twelve, "netra").startswith(
+        "from what was seen, at most 0 connections"
+    )
     assert peak_others(ramp(before=None)) == 0
-    assert advised(ramp(limits=None), APPLICATION) == advised(ramp(before=None), APPLICATION) == ""
+    assert {advised(unread, APPLICATION, "netra") for unread in (ramp(limits=None), ramp(before=None))} == {
+        ""
+    }

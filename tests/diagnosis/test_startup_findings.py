@@ -5,6 +5,7 @@ import pytest
 
 from probe.diagnosis.catalogue import CATALOGUE
 from probe.diagnosis.diagnose import Diagnosis, diagnose
+from probe.diagnosis.phase_sentences import NOT_CONFIRMED
 from probe.model.application import PhaseKind
 from probe.model.cause import Cause
 from probe.model.facts import ErrorFacts
@@ -32,11 +33,18 @@ SILENT = (Stage.TCP, Failure.TIMEOUT)
 CACHE = "10.20.1.4:6379"
 CACHE_NEIGHBOUR = Neighbour(name="cache", address=CACHE)
 WITH_CACHE = replace(ASKED, neighbours=(CACHE_NEIGHBOUR,))
+NO_PASSWORD_GIVEN = "Authentication required."
+NO_PASSWORD_WANTED = "AUTH <password> called without any password configured for the default user."
+OLD_NONE_WANTED = "Client sent AUTH, but no password is set"
 NOT_WELL = ErrorFacts(type="HTTP", message="HTTP 503: b'no'", http_status=503)
 
 
 def dialled(*ends: End, path: Path = Path.CONNECTOR, **more: Any) -> list[Observation]:
     return attempts(path, *ends, **more)
+
+
+def said(words: str, kind: str = "x") -> ErrorFacts:
+    return ErrorFacts(type=kind, message=words)
 
 
 def diagnosis(*observations: Observation) -> Diagnosis:
@@ -98,7 +106,8 @@ def test_a_hang_in_the_database_phase_that_the_dialler_does_not_meet_is_the_stoc
 def test_where_the_dialler_was_not_asked_the_sentence_says_so() -> None:
     for observations in ([], dialled(SkipReason.DEADLINE)):
         told = diagnosis(*observations, startup(timed_out_at_connect()))
-        assert "the dialler was not asked over connector)" in the(told, Cause.STARTUP_DATABASE_FAILED).summary
+        said = the(told, Cause.STARTUP_DATABASE_FAILED).summary
+        assert "; the dialler was not asked over connector: run the check cloudsql too)" in said
     without_path = diagnosis(startup(timed_out_at_connect(), path=None))
     assert "not asked over connector" in without_path.findings[0].summary
 
@@ -164,10 +173,166 @@ def test_the_probes_own_missing_right_is_inconclusive_never_down() -> None:
     record = failing(PhaseKind.DEPENDENCIES, Failure.FORBIDDEN, "admin_api")
     for observations in (dialled(FORBIDDEN, FORBIDDEN), []):
         told = diagnosis(*observations, startup(record))
+        assert the(told, Cause.ADMIN_API_FORBIDDEN).severity is Severity.CRITICAL
         assert root_of(told, Cause.STARTUP_FAILED) is Cause.ADMIN_API_FORBIDDEN
         assert the(told, Cause.STARTUP_FAILED).severity is Severity.WARNING
         assert (told.verdict, dict(told.targets)["staging-db"]) == (Verdict.INCONCLUSIVE,) * 2
         assert told.headline.startswith("staging-db: the probe's account may not ask")
+
+
+@pytest.mark.parametrize(
+    ("record", "cause", "sentence"),
+    [
+        (
+            failing(PhaseKind.DEPENDENCIES, Failure.FORBIDDEN, "admin_api"),
+            Cause.ADMIN_API_FORBIDDEN,
+            "which failed (forbidden) after 100 ms (budget 40 s, at admin_api), phases 3 to 7 blocked; ",
+        ),
+        (
+            failing(PhaseKind.DATABASE, Failure.ROLE_LIMIT, "connect"),
+            Cause.ROLE_LIMIT_REACHED,
+            "with the probe's own identity the start-up ends in phase_3_database, ",
+        ),
+        (
+            failing(PhaseKind.DEPENDENCIES, Failure.SECRET_MISSING, "secrets"),
+            Cause.SECRET_MISSING,
+            "with the probe's own environment the start-up ends in phase_2_dependencies, ",
+        ),
+        (
+            failing(PhaseKind.FINALIZE, Failure.SECRET_MISSING),
+            Cause.SECRET_MISSING,
+            "phase_7_finalize, which failed (secret_missing) after 100 ms (budget 10 s); ",
+        ),
+        (
+            failing(PhaseKind.DEPENDENCIES, Failure.WRONG_REGION, "admin_api"),
+            Cause.WRONG_REGION,
+            "with the probe's own settings the start-up ends in phase_2_dependencies, ",
+        ),
+    ],
+)
+def test_what_only_the_probe_lacks_says_nothing_of_the_application(
+    record: PhaseRecord, cause: Cause, sentence: str
+) -> None:
+    told = diagnosis(startup(record))
+    summary = the(told, Cause.STARTUP_FAILED).summary
+    assert sentence in summary
+    assert summary.endswith("; whether the application's own does is not known")
+    assert "would not start" not in summary
+    assert the(told, cause).severity is CATALOGUE[cause].severity
+    assert (the(told, Cause.STARTUP_FAILED).severity, told.chain) == (Severity.WARNING, ())
+    assert told.verdict is Verdict.INCONCLUSIVE
+    refuted = diagnosis(startup(record), startup(confirmation=True))
+    assert the(refuted, Cause.STARTUP_FAILED).summary.endswith("is not known; " + NOT_CONFIRMED)
+
+
+@pytest.mark.parametrize(
+    ("at", "failure", "cause"),
+    [
+        ("first_query", Failure.TIMEOUT, Cause.QUERY_SILENT),
+        ("first_query", Failure.CLOSED, Cause.QUERY_BROKEN_OFF),
+        ("first_query", Failure.RESET, Cause.QUERY_BROKEN_OFF),
+        ("first_query", Failure.TERMINATED, Cause.QUERY_BROKEN_OFF),
+        ("first_query", Failure.PROTOCOL, Cause.QUERY_PROTOCOL),
+        ("first_query", Failure.SQL_ERROR, Cause.QUERY_FAILED),
+        ("schema_check", Failure.TIMEOUT, Cause.SCHEMA_CHECK_SLOW),
+        ("schema_check", Failure.TERMINATED, Cause.QUERY_BROKEN_OFF),
+        ("schema_check", Failure.SQL_ERROR, Cause.QUERY_FAILED),
+        ("schema_check", Failure.NOT_AUTHORISED, Cause.NOT_AUTHORISED),
+    ],
+)
+def test_what_fails_after_the_login_is_a_query_and_no_failure_to_get_through(
+    at: str, failure: Failure, cause: Cause
+) -> None:
+    record = failing(PhaseKind.DATABASE, failure, steps=(step("connect"), step(at, failure=failure)))
+    told = alone(record)
+    assert causes(told) == [cause, Cause.STARTUP_FAILED]
+    assert told.findings[0].layer is Layer.DATABASE
+    assert ("got through over connector in 2 of 2" in told.findings[0].summary) is (at == "first_query")
+    assert told.verdict is Verdict.DOWN
+
+
+HOST, SOCKET = "10.20.1.3:3307", "/cloudsql/p:r:i/.s.PGSQL.5432"
+
+
+@pytest.mark.parametrize(
+    ("failure", "endpoint", "cause", "words"),
+    [
+        (Failure.REFUSED, HOST, Cause.ENDPOINT_REFUSED, f"{HOST} refuses connections"),
+        (Failure.REFUSED, "", Cause.ENDPOINT_REFUSED, "the endpoint refuses connections"),
+        (Failure.REFUSED, SOCKET, Cause.BUILT_IN_SOCKET_REFUSED, f"socket {SOCKET} refuses"),
+        (Failure.SOCKET_MISSING, SOCKET, Cause.BUILT_IN_SOCKET_MISSING, f"socket {SOCKET} does not exist"),
+        (Failure.SOCKET_MISSING, HOST, Cause.STARTUP_DATABASE_FAILED, f"through to the database {HOST}"),
+        (Failure.PASSWORD_REJECTED, SOCKET, Cause.PASSWORD_REJECTED, "rejects the password"),
+        (Failure.UNREACHABLE, HOST, Cause.ROUTE_MISSING, f"there is no route to {HOST}"),
+        (Failure.NAME_NOT_FOUND, "db.x:5432", Cause.NAME_NOT_FOUND, "the name of db.x:5432 does not resolve"),
+        (Failure.NAME_SERVER_FAILED, "db.x:5432", Cause.NAME_SERVER_FAILED, "the name server fails"),
+        (Failure.NOT_TLS, HOST, Cause.TLS_NOT_SPOKEN, f"{HOST} does not speak TLS"),
+        (Failure.TLS_DECLINED, HOST, Cause.TLS_DECLINED, f"{HOST} offers no TLS"),
+        (Failure.SERVER_CERTIFICATE, HOST, Cause.SERVER_CERTIFICATE_UNTRUSTED, "not signed by"),
+        (Failure.SERVER_ERROR, HOST, Cause.ADMIN_API_ERROR, "the Admin API fails"),
+        (Failure.SQL_ERROR, HOST, Cause.LOGIN_REJECTED, "PostgreSQL rejects the login"),
+        (Failure.AUTHENTICATION_UNSUPPORTED, HOST, Cause.LOGIN_REJECTED, "PostgreSQL rejects the login"),
+    ],
+)
+def test_a_connect_that_says_why_it_failed_is_told_so_with_and_without_the_dialler(
+    failure: Failure, endpoint: str, cause: Cause, words: str
+) -> None:
+    record = failing(PhaseKind.DATABASE, failure, "connect", endpoint=endpoint)
+    told = diagnosis(startup(record))
+    assert (causes(told), told.verdict) == ([cause, Cause.STARTUP_FAILED], Verdict.DOWN)
+    assert words in told.findings[0].summary
+    assert ("dialler" in told.findings[0].summary) is (cause is Cause.STARTUP_DATABASE_FAILED)
+    beside = the(alone(record), cause).summary
+    assert "; the dialler got through over connector in 2 of 2 attempts, 70 ms on average)" in beside
+
+
+@pytest.mark.parametrize("failure", [Failure.TIMEOUT, Failure.RESET, Failure.CLOSED, Failure.PROTOCOL])
+@pytest.mark.parametrize("endpoint", [HOST, SOCKET])
+def test_a_connect_that_does_not_say_how_far_it_came_is_the_stacks_and_names_the_endpoint(
+    failure: Failure, endpoint: str
+) -> None:
+    told = diagnosis(startup(failing(PhaseKind.DATABASE, failure, "connect", endpoint=endpoint)))
+    summary = the(told, Cause.STARTUP_DATABASE_FAILED).summary
+    assert f"does not get through to the database {endpoint} (phase_3_database" in summary
+
+
+@pytest.mark.parametrize(
+    ("failure", "cause"),
+    [
+        (Failure.REFUSED, Cause.ADMIN_API_REFUSED),
+        (Failure.TIMEOUT, Cause.ADMIN_API_SILENT),
+        (Failure.SERVER_CERTIFICATE, Cause.ADMIN_API_TLS),
+        (Failure.SOCKET_MISSING, Cause.ADMIN_API_ERROR),
+    ],
+)
+def test_what_the_connector_asks_over_http_within_its_connect_speaks_of_the_admin_api(
+    failure: Failure, cause: Cause
+) -> None:
+    asked = said("cannot connect", "aiohttp.client_exceptions.ClientConnectorError")
+    told = diagnosis(startup(failing(PhaseKind.DATABASE, failure, "connect", endpoint=HOST, error=asked)))
+    assert causes(told) == [cause, Cause.STARTUP_FAILED]
+    name = failing(PhaseKind.DATABASE, Failure.NAME_NOT_FOUND, "connect", endpoint=HOST, error=asked)
+    assert "the name of the Admin API does not" in diagnosis(startup(name)).headline
+
+
+def test_a_database_phase_that_failed_without_a_word_stays_the_stacks() -> None:
+    record = phase(PhaseKind.DATABASE, PhaseOutcome.FAILED)
+    assert root_of(alone(record), Cause.STARTUP_FAILED) is Cause.STARTUP_DATABASE_FAILED
+
+
+def test_a_handshake_on_postgresqls_own_port_is_the_databases() -> None:
+    record = failing(PhaseKind.DATABASE, Failure.SERVER_CERTIFICATE, "connect", endpoint="10.20.1.3:5432")
+    told = diagnosis(startup(record, path=Path.PRIVATE_IP))
+    assert the(told, Cause.SERVER_CERTIFICATE_UNTRUSTED).layer is Layer.DATABASE
+    over = diagnosis(startup(record))
+    assert the(over, Cause.SERVER_CERTIFICATE_UNTRUSTED).layer is Layer.SERVER_PROXY
+
+
+def test_connections_that_are_slow_explain_no_refusal() -> None:
+    record = failing(PhaseKind.DATABASE, Failure.REFUSED, "connect", endpoint=HOST)
+    told = diagnosis(*dialled(PASSED, seconds=5.0), startup(record))
+    assert root_of(told, Cause.STARTUP_FAILED) is Cause.ENDPOINT_REFUSED
+    assert the(told, Cause.SLOW_CONNECTION).severity is Severity.WARNING
 
 
 def test_the_admin_api_explains_the_dependencies_of_an_application_on_another_path() -> None:
@@ -215,6 +380,41 @@ def test_the_admin_api_explains_the_dependencies_of_an_application_on_another_pa
         ),
         (
             failing(PhaseKind.CACHE, Failure.REFUSED, "connect"),
+            Cause.CACHE_UNREACHABLE,
+            f"the cache {CACHE} cannot be reached, or lets nobody in (phase_4_cache refused",
+        ),
+        (
+            failing(PhaseKind.CACHE, Failure.STARTING_UP, "ping", error=said("Redis is loading")),
+            Cause.CACHE_UNREACHABLE,
+            'lets nobody in (phase_4_cache starting_up after 100 ms at ping, "Redis is loading")',
+        ),
+        (
+            failing(PhaseKind.CACHE, Failure.PASSWORD_REJECTED, "ping", error=said(NO_PASSWORD_GIVEN)),
+            Cause.CACHE_PASSWORD_REJECTED,
+            f"the cache {CACHE} demands a password, and none is configured (phase_4_cache",
+        ),
+        (
+            failing(PhaseKind.CACHE, Failure.PASSWORD_REJECTED, "ping", error=said("-NOAUTH whatever")),
+            Cause.CACHE_PASSWORD_REJECTED,
+            f"the cache {CACHE} demands a password, and none is configured (phase_4_cache",
+        ),
+        (
+            failing(PhaseKind.CACHE, Failure.PASSWORD_REJECTED, "auth", error=said(NO_PASSWORD_WANTED)),
+            Cause.CACHE_PASSWORD_REJECTED,
+            f"the cache {CACHE} has no password, and one is sent (phase_4_cache",
+        ),
+        (
+            failing(PhaseKind.CACHE, Failure.PASSWORD_REJECTED, "auth", error=said(OLD_NONE_WANTED)),
+            Cause.CACHE_PASSWORD_REJECTED,
+            f"the cache {CACHE} has no password, and one is sent (phase_4_cache",
+        ),
+        (
+            failing(PhaseKind.CACHE, Failure.TIMEOUT, "tls"),
+            Cause.CACHE_SILENT,
+            f"the cache {CACHE} accepts connections and does not answer",
+        ),
+        (
+            failing(PhaseKind.CACHE, Failure.TIMEOUT, "connect"),
             Cause.CACHE_UNREACHABLE,
             f"the cache {CACHE} cannot be reached",
         ),

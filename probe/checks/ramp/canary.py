@@ -16,6 +16,11 @@ CANARY_S = 10.0
 """A login that takes longer beside a ramp is a reason to end the ramp."""
 
 
+def canary_budget_s(request: Request) -> float:
+    """What a login beside the ramp gets, in seconds."""
+    return min(CANARY_S, request.equipment.timeouts.connection_s)
+
+
 class CanaryLogin:
     """One login to the application's database, from the first packet to the answer of ``SELECT 1``."""
 
@@ -64,7 +69,7 @@ class CanaryLogin:
     def _log_in(self) -> None:
         request, entered = self._request, self._entered
         timeouts = request.equipment.timeouts
-        trace = Trace(origin_ns=self._origin_ns, budget_s=min(CANARY_S, timeouts.connection_s))
+        trace = Trace(origin_ns=self._origin_ns, budget_s=canary_budget_s(request))
         purpose = Purpose(statement_s=timeouts.query_s)
         with paths.session(
             trace, entered.way, request.target, request.equipment, entered.concessions, purpose

@@ -12,6 +12,9 @@ PASSING_S = 0.1
 """How long such a login is taken to last: where many come in a second, several are there at once."""
 MOST_STRANGERS = 10
 
+Bound = tuple[int, StopReason]
+"""How many, and what keeps it to that."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
@@ -35,32 +38,62 @@ class Seen:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """What the server allows, and what of it is left to others.
+
+    The server's slots and the database's limit are shared with the application. So is the role's, as no
+    reading tells whose a role is (an application that is scaled to zero has no session): only a role that
+    the settings call ours may be used up.
+    """
+
+    limits: Limits
+    keep_free: int
+    own_role: bool
+    elsewhere: int
+    """How many connections of ours are in another database than the application's."""
+
+    def allowed(self, seen: Seen) -> Bound:
+        """How many connections of ours there may be: the pool's, those being opened, and the control's."""
+        limits = self.limits
+        reserve = self.keep_free + OUR_CANARY + strangers(seen.logins_per_s)
+        bounds = [(limits.usable - seen.others - reserve, StopReason.KEEP_FREE)]
+        if limits.role_limit is not None:
+            kept = OUR_CANARY if self.own_role else reserve
+            bounds.append((limits.role_limit - seen.role - kept, StopReason.ROLE_LIMIT))
+        if limits.database_limit is not None:
+            left = limits.database_limit - seen.database - reserve
+            bounds.append((left + self.elsewhere, StopReason.DATABASE_LIMIT))
+        least, reason = _least(bounds)
+        return max(0, least), reason
+
+    def free(self, headroom: Headroom, *, known: int) -> int:
+        """Slots of the server that are left to others; ``known``: what we know to have or to be opening."""
+        return headroom.free(self.limits) - _unseen(headroom, known)
+
+    def spare(self, headroom: Headroom, *, known: int) -> Bound:
+        """How many more could be taken until others lack what is theirs; below zero: they do."""
+        limits, unseen = self.limits, _unseen(headroom, known)
+        bounds = [(self.free(headroom, known=known) - self.keep_free, StopReason.KEEP_FREE)]
+        if limits.role_limit is not None:
+            kept = 0 if self.own_role else self.keep_free
+            bounds.append((limits.role_limit - headroom.role - unseen - kept, StopReason.ROLE_LIMIT))
+        if limits.database_limit is not None:
+            left = limits.database_limit - headroom.database - unseen
+            bounds.append((left - self.keep_free, StopReason.DATABASE_LIMIT))
+        return _least(bounds)
+
+
 def strangers(logins_per_s: float) -> int:
     """Room for logins that pass between two readings."""
     passing = math.ceil(min(logins_per_s * PASSING_S, MOST_STRANGERS))
     return max(A_STRANGER, passing)
 
 
-def allowed(limits: Limits, seen: Seen, *, keep_free: int, elsewhere: int) -> tuple[int, StopReason]:
-    """How many connections of ours there may be, and what keeps it to that.
-
-    All of ours count: the pool's, those being opened, and the control connection. ``elsewhere``: how many of
-    them are in another database than the application's. A database's limit is shared with the application, a
-    role's with whoever else uses the role: these keep their free slots as well. Of a role that nobody else
-    uses only the canary's is kept.
-    """
-    reserve = keep_free + OUR_CANARY + strangers(seen.logins_per_s)
-    bounds = [(limits.usable - seen.others - reserve, StopReason.KEEP_FREE)]
-    if limits.role_limit is not None:
-        kept = reserve if seen.role > 0 else OUR_CANARY
-        bounds.append((limits.role_limit - seen.role - kept, StopReason.ROLE_LIMIT))
-    if limits.database_limit is not None:
-        left = limits.database_limit - seen.database - reserve
-        bounds.append((left + elsewhere, StopReason.DATABASE_LIMIT))
-    least, reason = min(bounds, key=lambda bound: bound[0])
-    return max(0, least), reason
+def _unseen(headroom: Headroom, known: int) -> int:
+    """Connections of ours that the reading does not show yet."""
+    return max(0, known - headroom.ours)
 
 
-def free(limits: Limits, headroom: Headroom, *, known: int) -> int:
-    """Slots that are left to others, given how many connections we know that we have or are opening."""
-    return limits.usable - headroom.others - max(headroom.ours, known)
+def _least(bounds: list[Bound]) -> Bound:
+    return min(bounds, key=lambda bound: bound[0])

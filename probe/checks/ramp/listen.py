@@ -5,9 +5,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from probe.checks.ramp import guard
+from probe.checks.ramp.account import LoadAccount
 from probe.checks.ramp.canary import CanaryLogin
-from probe.checks.ramp.load import Load
+from probe.checks.ramp.guard import Bound
 from probe.checks.ramp.request import Request
 from probe.checks.ramp.watch import CutOff, Entered, Watch
 from probe.dial.clock import Deadline, Trace
@@ -21,6 +21,8 @@ LETTING_GO_S = 4.0
 """Of a ramp's budget, what is kept for letting go and counting; of a small one at most a quarter."""
 RELEASE_S = 3.0
 """What the load gets to close its connections before it is killed."""
+SATURATED_RELEASE_S = 0.5
+"""The same where others have no slots meanwhile."""
 
 
 class Stop(Exception):  # noqa: N818 - a guard that works is no error
@@ -46,8 +48,17 @@ class Listening:
     """The child, the control connection and the canary of a ramp; a context manager that kills the child."""
 
     def __init__(
-        self, request: Request, load: LoadRequest, trace: Trace, watch: Watch, entered: Entered
+        self,
+        request: Request,
+        load: LoadRequest,
+        trace: Trace,
+        watch: Watch,
+        entered: Entered,
+        *,
+        saturation: Saturation,
+        noticed: Callable[[], None],
     ) -> None:
+        """``noticed`` is called whenever something may have changed."""
         budget_s = request.pool.budget_s
         reserve_s = min(LETTING_GO_S, budget_s / 4)
         self._request = request
@@ -56,11 +67,10 @@ class Listening:
         self._entered = entered
         self._deadline = Deadline(trace.started_ns + int((budget_s - reserve_s) * 1e9))
         self.child = Child("load", load)
-        self.load = Load(self.child, origin_ns=origin_ns(trace))
+        self.load = LoadAccount(self.child, origin_ns=origin_ns(trace))
         self.canary: CanaryLogin | None = None
-        self.saturation = Saturation.GUARDED
-        self.noticed: Callable[[], None] = lambda: None
-        """Called whenever something may have changed."""
+        self._full = saturation is Saturation.FULL
+        self._noticed = noticed
 
     def __enter__(self) -> Self:
         self.child.__enter__()
@@ -80,8 +90,17 @@ class Listening:
     @property
     def free(self) -> int:
         """Slots left to others, as of the latest reading."""
-        headroom = self._watch.reading.headroom
-        return guard.free(self._entered.limits, headroom, known=self.known)
+        return self._entered.guard.free(self._watch.reading.headroom, known=self.known)
+
+    @property
+    def spare(self) -> Bound:
+        """How many more could be taken until others lack what is theirs; below zero: they do."""
+        return self._entered.guard.spare(self._watch.reading.headroom, known=self.known)
+
+    @property
+    def ours(self) -> int:
+        """Connections of this run, with those that a ramp before this one may have left at the server."""
+        return max(self.known, self._watch.reading.headroom.ours)
 
     def until(self, done: Callable[[], bool], *, within_s: float | None = None) -> bool:
         """Listen until then; False where ``within_s`` is over first. Raises Stop, CutOff, RuntimeError."""
@@ -104,15 +123,16 @@ class Listening:
         """Go on looking for so long."""
         self.until(lambda: False, within_s=seconds)
 
-    def await_reading(self) -> None:
-        """Look at a headroom that was read from now on."""
+    def await_reading(self, *, within_s: float | None = None) -> None:
+        """Look at a headroom that was read from now on, where one comes in time."""
         now_ns = time.monotonic_ns()
-        self.until(lambda: self._watch.reading.asked_ns >= now_ns)
+        self.until(lambda: self._watch.reading.asked_ns >= now_ns, within_s=within_s)
 
     def release(self) -> None:
         """Let the load close its connections in good order, for a while."""
+        within_s = SATURATED_RELEASE_S if self._full else RELEASE_S
         self.load.tell("release")
-        for event in self.child.events(Deadline.after(RELEASE_S), self._trace.stopped):
+        for event in self.child.events(Deadline.after(within_s), self._trace.stopped):
             if event is not None:
                 self.load.note(event)
             self.load.stay()
@@ -132,13 +152,14 @@ class Listening:
             raise Stop(StopReason.BUDGET)
 
     def _look(self, *, idle: bool) -> None:
-        self.noticed()
+        self._noticed()
         lost = self._watch.lost
         if lost is not None:
             raise Stop(StopReason.CONTROL_LOST, failure=lost, at_once=True)
         self._look_at_load()
-        if self.saturation is Saturation.GUARDED and self.free < self._request.pool.keep_free:
-            raise Stop(StopReason.KEEP_FREE, at_once=True)
+        spare, reason = self.spare
+        if not self._full and spare < 0:
+            raise Stop(reason, at_once=True)
         bound_s = self._request.pool.start_delay_s
         if idle and self.load.overdue_s > bound_s:
             raise Stop(StopReason.OVERLOADED, at_once=True)
@@ -152,7 +173,7 @@ class Listening:
             raise RuntimeError(f"a worker of the load crashed: {load.crashed}")
         if load.failed is not None:
             raise Stop(StopReason.FAILED, failure=load.failed)
-        if load.refused_ns is not None and self.saturation is Saturation.GUARDED:
+        if load.refused_ns is not None and not self._full:
             raise Stop(StopReason.REFUSED, error=load.refused)
 
 

@@ -14,6 +14,8 @@ Stepped = Callable[[Check, str, int, int | None], None]
 
 MOST_SATURATION_HOLD_S = 2.0
 """Whatever the settings say."""
+MOST_INSTANCES = 200
+"""Of a herd: each is a thread and a pool of ours."""
 
 
 def _unseen(*_state: object) -> None:
@@ -55,10 +57,13 @@ class Workload:
 
 
 def workload(check: Check, application: Application, pool: Pool) -> Workload:
-    """``pool``: one instance of the application; ``capacity``: a burst; ``herd``: every instance at once."""
+    """``pool``: one instance of the application; ``capacity``: a burst; ``herd``: every instance at once.
+
+    A herd is of 200 instances at most, and wants as many connections.
+    """
     size, overflow = application.pool_size, application.max_overflow
     if check is Check.HERD:
-        instances = application.max_instances
+        instances = min(application.max_instances, MOST_INSTANCES)
         return Workload(
             workers=instances, pools=instances, pool_size=size, max_overflow=overflow, first_query=True
         )

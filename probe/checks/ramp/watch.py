@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from probe.checks.ramp.guard import Seen
+from probe.checks.ramp.guard import Guard, Seen
 from probe.checks.ramp.request import Request
 from probe.checks.series import Skipped, concede
 from probe.dial import control, paths
@@ -15,6 +15,7 @@ from probe.dial.control import Control, Reading
 from probe.dial.failures import StageFailure, as_failure
 from probe.dial.parameters import Known, Purpose
 from probe.dial.paths import Concessions, Way
+from probe.model.facts import ErrorFacts
 from probe.model.observation import Observation
 from probe.model.ramp import Limits
 from probe.model.words import Failure, Outcome, SkipReason
@@ -39,6 +40,10 @@ NO_ENTRY = frozenset(
 )
 """How the server keeps us out of the database in which probes meet."""
 
+POOLER = "the server takes no idle_session_timeout: a frozen probe would keep its slots"
+
+Crowd = tuple[tuple[str, int], ...]
+
 
 class CutOff(Exception):  # noqa: N818 - nothing went wrong
     """The run ends: let go."""
@@ -50,8 +55,13 @@ class Entered:
 
     way: Way
     concessions: Concessions
-    limits: Limits
-    crowd: tuple[tuple[str, int], ...]
+    guard: Guard
+    crowd: Crowd
+
+    @property
+    def limits(self) -> Limits:
+        """What the server, our role and the application's database allow."""
+        return self.guard.limits
 
     @property
     def parameters_refused(self) -> bool:
@@ -60,7 +70,7 @@ class Entered:
 
 
 class Watch:
-    """A context manager; once entered, ``reading`` is at most a moment old, or ``lost`` says why not."""
+    """A context manager. Once entered, ``reading`` is about 2 s old at most, or ``lost`` says why not."""
 
     def __init__(
         self, request: Request, concessions: Concessions, *, origin_ns: int, budget_s: float
@@ -75,6 +85,8 @@ class Watch:
         self._error: BaseException | None = None
         self._first: Reading | None = None
         self._reading: Reading | None = None
+        self._crowd: Crowd | None = None
+        self._crowd_wanted = threading.Event()
         self.seen = Seen()
         self.leftovers = 0
         self.our_logins = 0
@@ -130,6 +142,18 @@ class Watch:
                 raise CutOff
         return None
 
+    def ask_crowd(self) -> None:
+        """Have it read who is connected now, without waiting for the answer."""
+        self._crowd = None
+        self._crowd_wanted.set()
+
+    def await_crowd(self, stop: threading.Event) -> Crowd | None:
+        """Who was connected when it was last asked; None where the connection is lost. Raises CutOff."""
+        while self._error is None and self._crowd is None:
+            if stop.wait(READ_S / 5):
+                raise CutOff
+        return self._crowd
+
     def _run(self) -> None:
         try:
             self._watch()
@@ -139,16 +163,27 @@ class Watch:
     def _watch(self) -> None:
         with contextlib.ExitStack() as stack:
             way, concessions, asked = self._log_in(stack)
+            if concessions.parameters is Known.NONE:  # counts and locks mean something else at a pooler
+                raise Skipped(SkipReason.NO_GUARD, ErrorFacts(type="probe", message=POOLER))
             try:
                 if not asked.lock():
                     raise Skipped(SkipReason.BUSY)
                 limits, crowd, first = asked.limits(), asked.crowd(), asked.headroom()
             except (StageFailure, OSError) as error:
                 raise _no_guard(error) from error
-            self._entered = Entered(way=way, concessions=concessions, limits=limits, crowd=crowd)
+            self._entered = Entered(way=way, concessions=concessions, guard=self._guard(limits), crowd=crowd)
             self._take(first)
             while not self._leave.wait(READ_S):
+                if self._crowd_wanted.is_set():
+                    self._crowd_wanted.clear()
+                    self._crowd = asked.crowd()
                 self._take(asked.headroom())
+
+    def _guard(self, limits: Limits) -> Guard:
+        pool = self._request.pool
+        return Guard(
+            limits=limits, keep_free=pool.keep_free, own_role=pool.own_role, elsewhere=self.elsewhere
+        )
 
     def _log_in(self, stack: contextlib.ExitStack) -> tuple[Way, Concessions, Control]:
         """Log in, conceding what the server refuses for its form."""

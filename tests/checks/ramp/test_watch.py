@@ -1,4 +1,5 @@
 import contextlib
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -146,6 +147,50 @@ def test_parameters_that_are_refused_are_left_out_step_by_step() -> None:
     assert raised.value.failure is Failure.PARAMETER_REFUSED
     assert [b"idle_session_timeout" in one for one in asked_for] == [True, False, False]
     assert [b"statement_timeout" in one for one in asked_for] == [True, True, False]
+
+
+def test_a_server_that_takes_no_parameters_gives_no_guard() -> None:
+    """A pooler: a frozen probe's connections would stay, and what it counts is not the server's."""
+
+    def pooler(client: socket.socket) -> None:
+        if b"statement_timeout" in client.recv(65536):
+            client.sendall(error("08P01", "unsupported startup parameter"))
+        else:
+            client.sendall(LOGGED_IN)
+            silent(client)
+
+    with peer(pooler) as (host, port):
+        asked = request_to(server_at(host, port))
+        asked = replace(
+            asked,
+            equipment=replace(asked.equipment, private_context=None),
+            target=replace(asked.target, tls="disable"),
+        )
+        with watching(asked) as watch, pytest.raises(Skipped) as raised:
+            watch.await_entry(NEVER)
+    assert raised.value.reason is SkipReason.NO_GUARD
+    assert raised.value.error
+    assert "idle_session_timeout" in raised.value.error.message
+
+
+def test_who_is_there_can_be_asked_again(environment: Environment) -> None:
+    assert environment.postgres is not None
+    stopped = threading.Event()
+    stopped.set()
+    with watching(request(environment)) as watch:
+        watch.await_entry(NEVER)
+        with pytest.raises(CutOff):
+            watch.await_crowd(stopped)  # nobody has asked
+        with contextlib.closing(environment.postgres.session(application_name="newcomer")):
+            watch.ask_crowd()
+            crowd = watch.await_crowd(NEVER)
+        assert ("newcomer", 1) in (crowd or ())
+        environment.postgres.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'probe/run'"
+        )
+        watch.ask_crowd()
+        assert watch.await_crowd(NEVER) is None
+        assert watch.lost
 
 
 def test_a_fault_of_our_own_is_no_failure_of_the_servers(environment: Environment) -> None:

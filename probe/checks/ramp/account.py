@@ -23,7 +23,7 @@ class _Wish:
     started_ns: int | None = None
 
 
-class Load:
+class LoadAccount:
     """Instants of events are the machine's; those of acquisitions count from the run's start."""
 
     def __init__(self, child: Child, *, origin_ns: int) -> None:
@@ -190,14 +190,14 @@ class Load:
 
 
 _NOTES = {
-    "ready": Load._note_ready,  # noqa: SLF001 - of this very class
-    "filled": Load._note_filled,  # noqa: SLF001
-    "released": Load._note_released,  # noqa: SLF001
-    "asked": Load._note_asked,  # noqa: SLF001
-    "opened": Load._note_opened,  # noqa: SLF001
-    "closed": Load._note_closed,  # noqa: SLF001
-    "ended": Load._note_ended,  # noqa: SLF001
-    "lost": Load._note_lost,  # noqa: SLF001
+    "ready": LoadAccount._note_ready,  # noqa: SLF001 - of this very class
+    "filled": LoadAccount._note_filled,  # noqa: SLF001
+    "released": LoadAccount._note_released,  # noqa: SLF001
+    "asked": LoadAccount._note_asked,  # noqa: SLF001
+    "opened": LoadAccount._note_opened,  # noqa: SLF001
+    "closed": LoadAccount._note_closed,  # noqa: SLF001
+    "ended": LoadAccount._note_ended,  # noqa: SLF001
+    "lost": LoadAccount._note_lost,  # noqa: SLF001
 }
 
 
