@@ -4,6 +4,7 @@ A ramp raises what went wrong with the database (StageFailure) or with the probe
 failure, and what it measured stands on the trace.
 """
 
+import time
 from dataclasses import replace
 
 from probe.checks.ramp.ascent import Ascent
@@ -16,6 +17,7 @@ from probe.dial.clock import Trace
 from probe.dial.parameters import LET_GO_S, Purpose
 from probe.dial.paths import Concessions
 from probe.dial.redaction import Redaction
+from probe.model.facts import ErrorFacts
 from probe.model.ramp import Ramp, Saturation, StopReason
 from probe.rehearsal.load_request import LoadRequest
 from probe.rehearsal.way import WayIn
@@ -27,8 +29,7 @@ LOOK_S = 0.6
 STATEMENT_S = 5.0
 """The most that a statement of a pooled connection may take."""
 
-FAILING = (StopReason.CANARY_FAILED, StopReason.FAILED, StopReason.CONTROL_LOST)
-"""Reasons to stop that are a failure of the other side."""
+SUPERUSER = "the probe's role is a superuser and would take the reserved slots as well: not saturated"
 
 
 def series(request: Request) -> Series:
@@ -62,14 +63,14 @@ def _dial(request: Request, trace: Trace, concessions: Concessions) -> None:
             stopped = _ramp(request, work, trace, watch, entered)
     except CutOff:
         return  # what was measured stands on the trace
-    if stopped is not None and stopped.failure is not None and stopped.reason in FAILING:
+    if stopped is not None and stopped.failure is not None:
         raise stopped.failure
 
 
 def _ramp(request: Request, work: Workload, trace: Trace, watch: Watch, entered: Entered) -> Stop | None:
     ramp = _before(request, work, trace, watch, entered)
     no_room = ramp.saturation is Saturation.GUARDED and ramp.allowed < 1
-    if no_room or ramp.wanted < 1:
+    if no_room or ramp.wanted < 1 or ramp.overloaded:
         trace.result = ramp
         return None
     trace.result = ramp = replace(ramp, stopped=None, left_behind=None)
@@ -81,15 +82,20 @@ def _before(request: Request, work: Workload, trace: Trace, watch: Watch, entere
     """The ramp as it stands before the first step; stopped already where there is no room."""
     limits, keep_free = entered.limits, request.pool.keep_free
     first = watch.reading.headroom
-    full = request.saturation is Saturation.FULL and not entered.parameters_refused
+    asked_full = request.saturation is Saturation.FULL
+    full = asked_full and not entered.parameters_refused and not limits.superuser
+    begun_ns = time.monotonic_ns()
     if first.free(limits) > keep_free:  # else leave at once
         trace.stopped.wait(LOOK_S)
     if trace.stopped.is_set():
         raise CutOff
+    late_s = (time.monotonic_ns() - begun_ns) / 1e9 - LOOK_S
+    overloaded = late_s > request.pool.start_delay_s
     lost = watch.lost
-    if lost is not None:
+    if lost is not None and not overloaded:  # else it ended because we were away
         raise lost
     room, reason = _room(watch, entered)
+    reason = reason if room < 1 else StopReason.COMPLETE
     return Ramp(
         saturation=Saturation.FULL if full else Saturation.GUARDED,
         wanted=work.wanted,
@@ -98,10 +104,13 @@ def _before(request: Request, work: Workload, trace: Trace, watch: Watch, entere
         limits=limits,
         before=replace(first, leftovers=watch.leftovers),
         allowed=room,
-        stopped=reason if room < 1 else StopReason.COMPLETE,
+        stopped=StopReason.OVERLOADED if overloaded else reason,
+        error=ErrorFacts(type="probe", message=SUPERUSER) if asked_full and limits.superuser else None,
+        overloaded=overloaded,
+        lag_s=late_s if overloaded else 0.0,
         crowd=entered.crowd,
         parameters_refused=entered.parameters_refused,
-        left_behind=0,
+        left_behind=None if overloaded else 0,
     )
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from probe.diagnosis.rooms import advised, rooms
+from probe.diagnosis.rooms import Room, advised, rooms
 from probe.diagnosis.seen import Seen, overloaded
 from probe.diagnosis.sentences import seconds
+from probe.model.application import Application
 from probe.model.ramp import Ramp
 from probe.model.words import Check
 
@@ -24,14 +25,19 @@ def _of_pool(seen: Seen, target: str, ramp: Ramp, *, believed: bool) -> Iterator
     if ramp.limits is None or ramp.before is None:
         return
     application = seen.question.application
-    scarcest = min(rooms(ramp.limits, ramp.before, seen.database(target)), key=lambda room: room.free)
-    wanted = application.pool_connections
-    fits = "would fit" if wanted <= scarcest.free else "would not fit"
-    sentence = (
-        f"{target}: the pool's {wanted} connections {fits} now ({scarcest.free} of {scarcest.unit} are free)"
-    )
+    known = rooms(ramp.limits, ramp.before, seen.database(target))
+    sentence = f"{target}: the pool's {application.pool_connections} connections {_fits(application, known)}"
     advises = advised(ramp, application, seen.database(target))
     yield f"{sentence}{_connects(ramp) if believed else ''}; {advises}"
+
+
+def _fits(application: Application, known: tuple[Room, ...]) -> str:
+    wanted = application.pool_connections
+    lowest, scarcest = min(known, key=lambda room: room.limit), min(known, key=lambda room: room.free)
+    if wanted > lowest.limit:
+        return f"can never fit: the server has {lowest.unit}"
+    fits = "would fit" if wanted <= scarcest.free else "would not fit"
+    return f"{fits} now ({scarcest.free} of {scarcest.unit} are free)"
 
 
 def _connects(ramp: Ramp) -> str:

@@ -775,7 +775,8 @@ CATALOGUE: dict[Cause, Entry] = {
         Blame.TARGET,
         "Connections that should have fitted failed while the ramp held its own; it stopped and let go.",
         "A login beside the ramp, one of its own or its control connection failed; figures in the summary.",
-        "Look for who takes connections at the same time; the summary names the largest holders.",
+        "Where no slot was left, look for who takes connections at the same time (the summary names the "
+        "largest holders); else the server's log says why it ended or did not answer them: a restart, say.",
     ),
     Cause.CONNECTS_SLOW_UNDER_LOAD: Entry(
         FULL,

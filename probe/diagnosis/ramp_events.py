@@ -18,6 +18,7 @@ HERD_LATE_TOLERATED = 0.2
 """Share of the acquisitions of ``herd`` that may take longer than a connection's time-out."""
 
 AT_THE_LIMIT = (StopReason.REFUSED, StopReason.CANARY_FAILED)
+NOTHING_OPENED = "not measured: the ramp's time was over before anything was opened"
 OTHERWISE_FAILED = (StopReason.FAILED, StopReason.CONTROL_LOST)
 
 
@@ -76,6 +77,10 @@ def _slower(seen: Seen, observation: Observation, ramp: Ramp) -> Iterator[Findin
         yield _slow(seen, observation, sentence, medians[-1])
     elif ramp.stopped is StopReason.BUDGET and ramp.held < ramp.allowed:
         connects = [item.connect_s for item in ramp.acquisitions if item.connect_s is not None]
+        if not (connects or ramp.held):
+            sentence = f"{observation.target}: {observation.check}: {NOTHING_OPENED}"
+            yield _of(Cause.NOT_MEASURED, observation, sentence, Severity.INFO)
+            return
         longest_s = max(connects, default=None)
         yield _slow(seen, observation, budget_sentence(observation, ramp, longest_s), longest_s or 0.0)
 

@@ -12,7 +12,7 @@ from probe.model.cause import Cause
 from probe.model.observation import Observation
 from probe.model.ramp import Ramp
 from probe.model.report import Finding
-from probe.model.words import Category, Outcome, Severity, SkipReason
+from probe.model.words import Category, Check, Outcome, Severity, SkipReason
 
 LEFT_OUT = {SkipReason.BUSY: Cause.ANOTHER_PROBE_BUSY, SkipReason.NO_GUARD: Cause.RAMP_NOT_GUARDED}
 WHY_LEFT_OUT = {
@@ -67,7 +67,8 @@ def _overloaded(observations: Iterable[Observation]) -> Iterator[Finding]:
 
 def _late(ramp: Ramp) -> str:
     late_s = max((item.start_delay_s for item in ramp.acquisitions), default=0.0)
-    return f"its process did not get to run for {seconds(ramp.lag_s)}, and began up to {seconds(late_s)} late"
+    late = f", and began up to {seconds(late_s)} late" if late_s > 0 else ""
+    return f"the probe did not get to run for {seconds(ramp.lag_s)}{late}"
 
 
 def _left_out(observations: tuple[Observation, ...]) -> Iterator[Finding]:
@@ -90,13 +91,26 @@ def _left_behind(observations: tuple[Observation, ...]) -> Iterator[Finding]:
     ramps = [(o, o.result) for o in observations if isinstance(o.result, Ramp)]
     earlier = max((ramp.before.leftovers for _, ramp in ramps if ramp.before), default=0)
     parts = [f"{earlier} of an earlier run at the first reading"] if earlier else []
-    parts += [
-        f"{ramp.left_behind} of this run after the {o.check} check had let go"
-        for o, ramp in ramps
-        if ramp.left_behind
-    ]
+    for observation, ramp in ramps:
+        parts += _left_by(ramp, observation.check)
     if parts:
-        left = [o.id for o, ramp in ramps if ramp.left_behind or (ramp.before and ramp.before.leftovers)]
+        left = [
+            o.id
+            for o, ramp in ramps
+            if ramp.left_behind or ramp.unanswered or (ramp.before and ramp.before.leftovers)
+        ]
         target = ramps[0][0].target
         sentence = f"{target}: connections of the probe are still open: {', '.join(parts)}"
         yield finding(Cause.CONNECTIONS_LEFT_BEHIND, target, sentence, left)
+
+
+def _left_by(ramp: Ramp, check: Check) -> Iterator[str]:
+    """What the server's own table names, and the logins that it names nowhere."""
+    counted = (ramp.left_behind or 0) - ramp.unanswered
+    if counted > 0:
+        yield f"{counted} of this run after the {check} check had let go"
+    if ramp.unanswered:
+        yield (
+            f"{ramp.unanswered} logins of ours of the {check} check were not answered; "
+            "PostgreSQL keeps their slots until it answers or authentication_timeout ends them"
+        )

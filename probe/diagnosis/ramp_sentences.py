@@ -4,7 +4,7 @@ from probe.diagnosis.rooms import holders, peak_others
 from probe.diagnosis.sentences import seconds, words_of
 from probe.model.facts import ErrorFacts
 from probe.model.observation import Observation
-from probe.model.ramp import AcquisitionOutcome, Ramp, StopReason
+from probe.model.ramp import Acquisition, AcquisitionOutcome, Ramp, StopReason
 from probe.model.words import Failure
 
 NO_SLOT = (Failure.SLOTS_EXHAUSTED, Failure.ONLY_RESERVED_SLOTS)
@@ -33,7 +33,7 @@ def _others(ramp: Ramp) -> str:
     """Where no slot was left, what we did not hold others did; the names are of the first reading."""
     peak, who = peak_others(ramp), holders(ramp)
     if ramp.limits and ramp.before and _refusal(ramp) in NO_SLOT:
-        peak = max(peak, ramp.limits.usable - _held_then(ramp) - ramp.before.ours)
+        peak = max(peak, ramp.limits.usable - _ours_then(ramp) - ramp.before.ours)
     return f"others held up to {peak}{f' (at the first reading {who})' if who else ''}"
 
 
@@ -86,9 +86,25 @@ def _held(ramp: Ramp) -> str:
 
 
 def _held_then(ramp: Ramp) -> int:
-    """What was open when it failed; a canary knows it exactly."""
-    failed = next((canary.held for canary in ramp.canaries if canary.failure), None)
-    return ramp.held if failed is None else failed
+    """What was open when it failed: what a canary found, and what came while it was under way."""
+    failed = next((canary for canary in ramp.canaries if canary.failure), None)
+    if failed is None:
+        return ramp.held
+    opened = [item for item in ramp.acquisitions if item.connect_s is not None]
+    return max(failed.held, sum(item.finished_ns <= failed.span.ended_ns for item in opened))
+
+
+def _ours_then(ramp: Ramp) -> int:
+    """The same with our own logins that were under way: none of them is a stranger's."""
+    ends_ns = [canary.span.ended_ns for canary in ramp.canaries if canary.failure]
+    ends_ns += [item.finished_ns for item in ramp.acquisitions if item.failure]
+    until_ns = min(ends_ns, default=0)
+    begun = [item for item in ramp.acquisitions if item.started_ns <= until_ns and _took_a_slot(item)]
+    return max(_held_then(ramp), len(begun))
+
+
+def _took_a_slot(item: Acquisition) -> bool:
+    return item.connect_s is not None or item.outcome is AcquisitionOutcome.CUT_OFF
 
 
 def _ended(failure: Failure | None, error: ErrorFacts | None) -> str:

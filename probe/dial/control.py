@@ -36,7 +36,8 @@ SELECT pg_catalog.current_setting('server_version'),
     pg_catalog.current_setting('superuser_reserved_connections')::int,
     coalesce(pg_catalog.current_setting('reserved_connections', true), '0')::int,
     CASE WHEN r.rolsuper THEN -1 ELSE r.rolconnlimit END,
-    CASE WHEN r.rolsuper THEN -1 ELSE coalesce(d.datconnlimit, -1) END
+    CASE WHEN r.rolsuper THEN -1 ELSE coalesce(d.datconnlimit, -1) END,
+    r.rolsuper
 FROM pg_catalog.pg_roles r LEFT JOIN pg_catalog.pg_database d ON d.datname = {database}
 WHERE r.rolname = session_user
 """
@@ -113,8 +114,10 @@ class Control:
 
     def limits(self) -> Limits:
         """What the server, our role and the application's database allow."""
-        row = self._row(LIMITS.format(database=self._database), width=6)
-        version, *numbers = row
+        row = self._row(LIMITS.format(database=self._database), width=7)
+        version, *numbers, superuser_role = row
+        if type(superuser_role) is not bool:
+            raise _unexpected(superuser_role)
         most, superuser, reserved, role, database = (_count(number, least=-1) for number in numbers)
         return Limits(
             server_version=_printable(str(version)),
@@ -123,6 +126,7 @@ class Control:
             reserved=reserved,
             role_limit=None if role < 0 else role,
             database_limit=None if database < 0 else database,
+            superuser=superuser_role,
         )
 
     def headroom(self) -> Reading:

@@ -81,6 +81,8 @@ class Limits:
     role_limit: int | None = None
     """Our own role's CONNECTION LIMIT; None: none."""
     database_limit: int | None = None
+    superuser: bool = False
+    """Whether our role may take the reserved slots as well."""
 
     @property
     def usable(self) -> int:
@@ -184,7 +186,10 @@ class Ramp:
     released_s: float | None = None
     """From letting go to the server's having none of ours left but the control connection."""
     left_behind: int | None = None
-    """Connections of ours that the server still had at the end; None: nobody could tell."""
+    """Connections of ours that the server still had at the end, with the logins that it had not answered;
+    None: nobody could tell."""
+    unanswered: int = 0
+    """Logins of ours that were under way at the end, when nobody else got through either."""
     crowd: tuple[tuple[str, int], ...] = ()
     """Who holds connections: application name and count, the largest first."""
     parameters_refused: bool = False

@@ -1,8 +1,9 @@
 """The role ``load``: workers that want a connection of the application's pools, hold it, and hand it over.
 
 Commands, each a mapping with ``do``: ``open`` (``workers``, ``step``, ``intended_ns``, ``allowed``),
-``fill``, ``hand_over``, ``release``, ``stay``. Events: ``ready``, ``asked``, ``opened``, ``ended`` (an
-acquisition), ``closed``, ``lost`` (a connection that was held), ``filled``, ``released``; and the beats.
+``fill``, ``hand_over``, ``release``, ``stay``. Events: ``ready``, ``asked``, ``opening`` (a login begins) and
+``opened`` or ``unopened``, ``ended`` (an acquisition), ``closed``, ``lost`` (a connection that was held),
+``filled``, ``released``; and the beats.
 """
 
 import contextlib
@@ -81,7 +82,7 @@ class Load:
 
     def fill(self, _command: Mapping[str, Any]) -> None:
         """Take every place that is left in the pools: whoever comes next waits in the queue."""
-        self._gate.allow(0)
+        self._gate.allow_no_more()
         for pool in self._pools:
             while pool.checkedout() < self._request.pool_size + self._request.max_overflow:
                 self._places.append(self._gate.placeholder(pool))

@@ -47,6 +47,11 @@ class Gate:
         with self._lock:
             self._allowed = count
 
+    def allow_no_more(self) -> None:
+        """From now on there may be as many as there are: one that is closed may be opened anew."""
+        with self._lock:
+            self._allowed = self._taken
+
     def __call__(self) -> Any:
         """A connection in autocommit: the server's time-out for idle sessions knows no open transaction."""
         if getattr(self._filling, "on", False):
@@ -55,11 +60,13 @@ class Gate:
             if self._taken >= self._allowed:
                 raise GateClosedError(f"{self._allowed} connections are allowed, and there are so many")
             self._taken += 1
+        self._say("opening")
         begun_ns = time.monotonic_ns()
         try:
             connection = self._open()
         except BaseException:
             self._give_back()
+            self._say("unopened")
             raise
         connection.autocommit = True
         self._times.connect_s = (time.monotonic_ns() - begun_ns) / 1e9

@@ -50,6 +50,7 @@ def ramp(item: Ramp) -> Json:
         "recovery_s": optional(item.recovery_s),
         "released_s": optional(item.released_s),
         "left_behind": item.left_behind,
+        "unanswered": item.unanswered,
         "waits": plain(asdict(waits(item))),
         "connects": plain(asdict(connects(item))),
         "steps": [_ramp_step(step) for step in item.steps],

@@ -151,6 +151,25 @@ def test_of_two_probes_at_different_databases_one_is_told(environment: Environme
     list(first.sampling.cut_off(SkipReason.INTERRUPTED))
 
 
+# Logins that the server names nowhere
+
+
+def test_logins_that_are_never_answered_are_left_behind_and_no_success(environment: Environment) -> None:
+    """Sessions go on, and no new one comes about: nothing but the logins themselves shows it."""
+    server = environment.postgres
+    assert server is not None
+    try:
+        stop = once(lambda: os.kill(server.pid, signal.SIGSTOP))
+        brief = replace(PATIENT, budget_s=8.0)  # it is over before any login has had its own
+        observation, found = ramped(request(environment, pool=brief, stepped=stop))
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    assert (observation.outcome, observation.failure) == (Outcome.FAILED, Failure.TIMEOUT)
+    assert (found.stopped, found.released_s, found.harmless) == (StopReason.BUDGET, None, False)
+    assert found.left_behind == found.unanswered > 0
+    assert found.error
+
+
 # Limits that are no slots
 
 
@@ -335,7 +354,9 @@ def test_a_step_that_hangs_ends_the_ramp_within_a_connections_budget(
         observation, found = ramped(replace(asked, equipment=hasty))
     assert time.monotonic() - begun < 20
     assert (observation.outcome, observation.failure) == (Outcome.FAILED, Failure.TIMEOUT)
-    assert (found.stopped, found.held, found.left_behind) == (stopped, 3, 0)
+    assert (found.stopped, found.held) == (stopped, 3)
+    swallowed = 0 if last == 9 else 3 + 1  # where others are answered, ours will have been as well
+    assert (found.left_behind, found.unanswered) == (swallowed, swallowed)
     assert found.error
     cut_off = [one for one in found.acquisitions if one.outcome is AcquisitionOutcome.CUT_OFF]
     assert len(cut_off) == 3
@@ -437,6 +458,9 @@ def test_a_load_that_is_killed_is_the_probes_own_fault(environment: Environment)
     os.kill(load_pid(), signal.SIGKILL)
     observation, found = going.end()
     assert observation.outcome is Outcome.CRASHED
+    assert observation.error
+    last_line = observation.error.message.strip().splitlines()[-1]
+    assert last_line == "RuntimeError: the load was killed by signal 9 (SIGKILL): it said nothing"
     assert found.held >= 9
     await_none_of_ours(environment, within_s=3)
 
@@ -463,6 +487,33 @@ def test_a_load_that_was_frozen_for_a_second_is_not_believed(environment: Enviro
             os.kill(frozen, signal.SIGCONT)
     _, found = going.end()
     assert (found.stopped, found.overloaded) == (StopReason.OVERLOADED, True)
+
+
+def test_a_ramp_that_was_away_itself_blames_nobody_for_what_was_lost_meanwhile(
+    environment: Environment,
+) -> None:
+    """The control connection ends as well; that is what our absence did."""
+    server = environment.postgres
+    assert server is not None
+
+    def away() -> None:
+        server.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name LIKE 'probe/%' AND datname = 'postgres'"
+        )
+        time.sleep(2.5)
+
+    asked = request(environment, pool=replace(HOLDS_LONG, start_delay_s=2.0), stepped=once(away))
+    observation, found = ramped(asked)
+    assert (observation.outcome, found.stopped) == (Outcome.PASSED, StopReason.OVERLOADED)
+    assert (found.overloaded, found.left_behind) == (True, None)
+    assert found.lag_s >= 2.5
+
+
+def test_a_ramp_whose_time_is_over_at_once_waits_for_no_child(environment: Environment) -> None:
+    observation, found = ramped(request(environment, pool=replace(PATIENT, budget_s=0.7)))
+    assert (observation.outcome, found.stopped, found.held) == (Outcome.PASSED, StopReason.BUDGET, 0)
+    assert found.acquisitions == ()
 
 
 # All the way up
@@ -538,6 +589,19 @@ def test_a_server_that_would_not_let_go_by_itself_is_never_saturated() -> None:
     assert (found.saturation, found.parameters_refused) == (Saturation.GUARDED, True)
     assert (len(found.steps), found.held, found.left_behind) == (1, 3, 0)
     assert found.harmless
+
+
+def test_a_superuser_never_saturates(environment: Environment) -> None:
+    role = staging.ROLE
+    with altered(environment, f"ALTER ROLE {role} SUPERUSER", f"ALTER ROLE {role} NOSUPERUSER"):
+        observation, found = ramped(
+            request(environment, check=Check.CAPACITY, saturation=Saturation.FULL, pool=PATIENT)
+        )
+    assert (observation.outcome, found.saturation) == (Outcome.PASSED, Saturation.GUARDED)
+    assert found.stopped is StopReason.KEEP_FREE
+    assert found.held <= 22 - 5 - 2
+    assert found.error
+    assert "superuser" in found.error.message
 
 
 # No guard, no ramp

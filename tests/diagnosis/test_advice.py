@@ -26,8 +26,13 @@ def test_a_pool_that_would_fit_now_is_said_to_with_its_arithmetic() -> None:
 
 def test_a_pool_that_would_not_fit_now_is_said_not_to() -> None:
     (said,) = told(ramp(limits=limits(), before=headroom(3)), application=Application(max_instances=2))
-    assert "the pool's 25 connections would not fit now (19 of 22" in said
+    assert "the pool's 25 connections can never fit: the server has 22 usable connections; from" in said
     assert said.endswith("x 0.8 / 2 instances")
+
+
+def test_a_pool_that_others_leave_no_room_for_does_not_fit_now() -> None:
+    (said,) = told(ramp(limits=limits(), before=headroom(15)))
+    assert "the pool's 10 connections would not fit now (7 of 22 usable connections are free)" in said
 
 
 def test_one_step_has_one_connect_time_and_none_has_none() -> None:

@@ -333,7 +333,7 @@ def test_an_overloaded_ramp_concludes_nothing_and_leaves_that_part_open() -> Non
         told = diagnosis(pool(ramped, outcome=outcome))
         assert causes(told) == [Cause.PROBE_OVERLOADED]
         assert told.headline == (
-            "staging-db: the figures of the pool check are not believed: its process did not get to run for "
+            "staging-db: the figures of the pool check are not believed: the probe did not get to run for "
             "1.5 s, and began up to 3 s late"
         )
         assert told.verdict is Verdict.INCONCLUSIVE
@@ -425,3 +425,43 @@ def test_a_run_in_which_every_check_was_left_out_says_that_nothing_was_measured(
         Verdict.INCONCLUSIVE,
         f"nothing was measured (pool: {reason})",
     )
+
+
+def test_logins_that_nobody_answered_are_left_behind_though_the_server_names_none() -> None:
+    told = told_of(outcome=Outcome.FAILED, stopped=StopReason.BUDGET, left_behind=5, unanswered=3)
+    left = the(told, Cause.CONNECTIONS_LEFT_BEHIND)
+    assert left.summary == (
+        "staging-db: connections of the probe are still open: 2 of this run after the pool check had let go, "
+        "3 logins of ours of the pool check were not answered; PostgreSQL keeps their slots until it answers "
+        "or authentication_timeout ends them"
+    )
+    assert told.verdict is Verdict.DEGRADED
+    uncounted = the(told_of(left_behind=None, unanswered=1), Cause.CONNECTIONS_LEFT_BEHIND)
+    assert ": 1 logins of ours" in uncounted.summary
+
+
+def test_our_own_logins_under_way_are_not_blamed_on_others() -> None:
+    """Ten were open or on their way when the canary that began at none was refused."""
+    mine = [acquired(n, connect_s=0.01) for n in range(8)]
+    mine += [acquired(n, outcome=AcquisitionOutcome.CUT_OFF, finished_ns=10**11) for n in (8, 9)]
+    told = told_of(
+        outcome=Outcome.FAILED,
+        stopped=StopReason.CANARY_FAILED,
+        canaries=(canary(Failure.SLOTS_EXHAUSTED, held=0),),
+        acquisitions=tuple(mine),
+    )
+    assert "while the pool check held 8 connections; others held up to 11, the" in told.headline
+
+
+def test_a_budget_that_was_over_before_anything_was_opened_says_nothing_of_the_server() -> None:
+    told = told_of(stopped=StopReason.BUDGET, held=0)
+    (finding,) = told.findings
+    assert (finding.cause, finding.severity) == (Cause.NOT_MEASURED, Severity.INFO)
+    assert finding.summary == (
+        "staging-db: pool: not measured: the ramp's time was over before anything was opened"
+    )
+
+
+def test_a_probe_that_was_silent_and_late_with_nothing_says_the_silence_alone() -> None:
+    told = told_of(overloaded=True, lag_s=8.0, stopped=StopReason.OVERLOADED)
+    assert told.headline.endswith("are not believed: the probe did not get to run for 8 s")

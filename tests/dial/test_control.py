@@ -115,6 +115,7 @@ def test_the_limits_are_the_servers_the_roles_and_the_databases(environment: Env
         assert limits.server_version.startswith("1")
         assert (limits.max_connections, limits.superuser_reserved, limits.reserved) == (25, 3, 0)
         assert (limits.role_limit, limits.database_limit, limits.usable) == (None, None, 22)
+        assert not limits.superuser
         superuser(
             environment,
             f"ALTER ROLE {staging.ROLE} CONNECTION LIMIT 7",
@@ -137,7 +138,8 @@ def test_a_superuser_is_held_to_no_limit_of_its_own(environment: Environment) ->
         f"CREATE ROLE chief SUPERUSER LOGIN PASSWORD '{environment.password}' CONNECTION LIMIT 4",
     )
     with control(environment, user="chief") as asked:
-        assert asked.limits().role_limit is None
+        limits = asked.limits()
+    assert (limits.role_limit, limits.superuser) == (None, True)
 
 
 def test_a_database_that_is_not_there_has_no_limit(environment: Environment) -> None:
@@ -255,8 +257,9 @@ def test_a_server_without_counted_sessions_says_so() -> None:
         (Control.lock, []),
         (Control.lock, [[True], [True]]),
         (Control.limits, [["16", 25, 3]]),
-        (Control.limits, [["16", "25", 3, 0, -1, -1]]),
-        (Control.limits, [["16", 25, 3, 0, -2, -1]]),
+        (Control.limits, [["16", "25", 3, 0, -1, -1, False]]),
+        (Control.limits, [["16", 25, 3, 0, -2, -1, False]]),
+        (Control.limits, [["16", 25, 3, 0, -1, -1, None]]),
         (Control.headroom, [[0, -1, 1, 0, 0, "", None]]),
         (Control.headroom, [[0, 1, 1, 0, 0, "pid", None]]),
         (Control.crowd, [["name"]]),

@@ -153,6 +153,23 @@ def test_no_worker_gets_past_the_gate(environment: Environment) -> None:
         assert sessions(environment) == 2
 
 
+def test_a_pool_that_closes_a_connection_may_open_another_for_whoever_waits(
+    environment: Environment,
+) -> None:
+    with load(asked(environment, recycle_s=1.0)) as told:
+        told.open(0, allowed=1)
+        told.count("ended")
+        told.child.send({"do": "fill"})
+        told.count("filled")
+        told.open(1, allowed=1)
+        told.count("asked", 2)
+        time.sleep(1.5)
+        told.child.send({"do": "hand_over"})
+        told.count("ended", 2)
+        assert told.outcomes() == [ACQUIRED, ACQUIRED]
+        assert len(told.of("opening")) == len(told.of("opened")) == 2
+
+
 def test_places_that_are_not_allowed_are_filled_with_nobody(environment: Environment) -> None:
     with load(asked(environment, wait_s=0.3)) as told:
         told.open(0, allowed=1)

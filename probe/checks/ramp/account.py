@@ -36,6 +36,8 @@ class LoadAccount:
         self.ready = self.filled = self.released = self.parameters_refused = False
         self.open = self.opened = self.most = 0
         """Connections that are open, that ever were, and the most at once."""
+        self.unanswered = 0
+        """Logins that were begun and have not ended, or that ended by our own time-out."""
         self.refused_ns: int | None = None
         """When the server first refused a connection for want of a slot."""
         self.refused: ErrorFacts | None = None
@@ -124,7 +126,14 @@ class LoadAccount:
         wish = self._wishes[worker]
         self._wishes[worker] = _Wish(step=wish.step, intended_ns=wish.intended_ns, started_ns=started_ns)
 
+    def _note_opening(self, _event: Event) -> None:
+        self.unanswered += 1
+
+    def _note_unopened(self, _event: Event) -> None:
+        self.unanswered -= 1
+
     def _note_opened(self, _event: Event) -> None:
+        self.unanswered -= 1
         self.open += 1
         self.opened += 1
         self.most = max(self.most, self.open)
@@ -152,6 +161,7 @@ class LoadAccount:
             self.refused_ns = self.refused_ns or fields["finished_ns"]
             self.refused = self.refused or error
         elif outcome is AcquisitionOutcome.FAILED:
+            self.unanswered += failure is Failure.TIMEOUT
             self._broken(failure, error)
 
     def _note_lost(self, event: Event) -> None:
@@ -194,6 +204,8 @@ _NOTES = {
     "filled": LoadAccount._note_filled,  # noqa: SLF001
     "released": LoadAccount._note_released,  # noqa: SLF001
     "asked": LoadAccount._note_asked,  # noqa: SLF001
+    "opening": LoadAccount._note_opening,  # noqa: SLF001
+    "unopened": LoadAccount._note_unopened,  # noqa: SLF001
     "opened": LoadAccount._note_opened,  # noqa: SLF001
     "closed": LoadAccount._note_closed,  # noqa: SLF001
     "ended": LoadAccount._note_ended,  # noqa: SLF001

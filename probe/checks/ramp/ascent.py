@@ -86,13 +86,30 @@ class Ascent:
                 overloaded = stop.reason is StopReason.OVERLOADED
                 self._ended(stop.reason, error=stop.error, overloaded=overloaded)
             let_go_ns = time.monotonic_ns()
-            if stopped is None or not stopped.at_once:
+            if self._load.ready and (stopped is None or not stopped.at_once):
                 self._listening.release()
         self._load.cut_off()
         self._notice()
+        unanswered = self._unanswered()
         self._count_left(let_go_ns)
         self._name_others()
-        return stopped
+        if not unanswered or self._ramp.overloaded or (stopped is not None and stopped.failure is not None):
+            return stopped
+        return self._told(unanswered)
+
+    def _unanswered(self) -> int:
+        """Logins of ours that hang and that no reading shows; none where somebody else's is answered."""
+        begun = self._load.unanswered + self._beside.unanswered
+        if not begun or self._watch.lost or self._beside.others_are_answered(COUNT_S):
+            return 0
+        self._keep(unanswered=self._load.unanswered + self._beside.unanswered)
+        return self._ramp.unanswered
+
+    def _told(self, unanswered: int) -> Stop:
+        """How a ramp ended some of whose logins nobody has answered."""
+        failure = stage_failure(Failure.TIMEOUT, f"{unanswered} logins of ours were not answered")
+        self._keep(error=self._ramp.error or failure.error)
+        return Stop(self._ramp.stopped or StopReason.FAILED, failure=failure)
 
     def _ended(self, reason: StopReason, **values: object) -> None:
         self._keep(stopped=reason, **values)
@@ -236,7 +253,7 @@ class Ascent:
         self._listening.until(lambda: self._load.filled)
         count, step = self._workload.workers - self._asked, len(self._ramp.steps) + 1
         if count > 0:
-            self._ask(count, step=step, opens=False, allowed=0)
+            self._ask(count, step=step, opens=False, allowed=self._load.open)
 
     def _hand_over(self, within_s: float) -> None:
         waiting, handed_ns = self._load.waiting, time.monotonic_ns() - origin_ns(self._trace)
@@ -250,8 +267,8 @@ class Ascent:
         until, since_ns = Deadline.after(COUNT_S), time.monotonic_ns()
         while (reading := self._watch.await_reading(since_ns, self._trace.stopped)) is not None:
             left, since_ns = max(0, reading.headroom.ours - 1), time.monotonic_ns()
-            self._keep(left_behind=left)
-            if left == 0:
+            self._keep(left_behind=left + self._ramp.unanswered)
+            if self._ramp.left_behind == 0:
                 self._keep(released_s=max(0.0, (reading.asked_ns - let_go_ns) / 1e9))
             if left == 0 or since_ns >= until.at_ns:
                 return
@@ -267,7 +284,7 @@ class Ascent:
             acquisitions=load.acquisitions,
             held=max(self._ramp.held, load.most),
             cpu_s=child.cpu_s,
-            lag_s=child.lag_s,
+            lag_s=max(self._ramp.lag_s, child.lag_s, self._listening.silence_s),
             parameters_refused=self._ramp.parameters_refused or load.parameters_refused,
         )
 

@@ -1,12 +1,13 @@
 """The logins beside a ramp, one at a time: the guard has kept one place for them."""
 
+import time
 from collections.abc import Callable
 
 from probe.checks.ramp.canary import CanaryLogin, canary_budget_s
 from probe.checks.ramp.listen import Listening, Stop, origin_ns
 from probe.checks.ramp.request import Request
-from probe.checks.ramp.watch import Entered
-from probe.dial.clock import Trace
+from probe.checks.ramp.watch import LOOK_AROUND_S, CutOff, Entered
+from probe.dial.clock import Deadline, Trace
 from probe.dial.failures import stage_failure
 from probe.model.ramp import Canary, StopReason
 from probe.model.words import Failure
@@ -31,6 +32,12 @@ class Beside:
         self._entered = entered
         self._listening = listening
         self._ended = ended
+        self._logins: list[CanaryLogin] = []
+
+    @property
+    def unanswered(self) -> int:
+        """Logins that the server has not answered."""
+        return sum(login.unanswered for login in self._logins)
 
     def try_one(self) -> None:
         """A stranger's login. Raises Stop where it does not get through."""
@@ -40,7 +47,18 @@ class Beside:
         """One more login, which nothing waits for."""
         held, origin = self._listening.load.open, origin_ns(self._trace)
         self._listening.canary = CanaryLogin(self._request, self._entered, held=held, origin_ns=origin)
+        self._logins.append(self._listening.canary)
         return self._listening.canary
+
+    def others_are_answered(self, within_s: float) -> bool:
+        """Whether one more login is answered, be it with a refusal. Raises CutOff."""
+        if any(login.done and login.unanswered for login in self._logins):
+            return False  # one more would only take one more slot
+        login, until = self.begin(), Deadline.after(within_s)
+        while not login.done and time.monotonic_ns() < until.at_ns:
+            if self._trace.stopped.wait(LOOK_AROUND_S):
+                raise CutOff
+        return not login.unanswered
 
     def judge(self, canary: CanaryLogin) -> None:
         """Wait for its end. Raises Stop where it did not get through."""

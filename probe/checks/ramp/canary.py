@@ -11,6 +11,7 @@ from probe.dial.failures import StageFailure, as_failure
 from probe.dial.parameters import Purpose
 from probe.model.ramp import Canary
 from probe.model.span import Span
+from probe.model.words import Failure
 
 CANARY_S = 10.0
 """A login that takes longer beside a ramp is a reason to end the ramp."""
@@ -38,6 +39,12 @@ class CanaryLogin:
     def done(self) -> bool:
         """Whether it has ended."""
         return not self._thread.is_alive()
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether the server may be at it still: it has not ended, or ended by our own time-out."""
+        known = as_failure(self._error) if self._error is not None else None
+        return not self.done or (known is not None and known.failure is Failure.TIMEOUT)
 
     @property
     def failure(self) -> StageFailure | None:

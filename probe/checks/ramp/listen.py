@@ -15,7 +15,8 @@ from probe.dial.failures import StageFailure
 from probe.model.facts import ErrorFacts
 from probe.model.ramp import Saturation, StopReason
 from probe.rehearsal.child import Child
-from probe.rehearsal.load_request import EXIT_ALONE, LoadRequest
+from probe.rehearsal.last_words import ending, telling_line
+from probe.rehearsal.load_request import ALONE_S, EXIT_ALONE, LoadRequest
 
 LETTING_GO_S = 4.0
 """Of a ramp's budget, what is kept for letting go and counting; of a small one at most a quarter."""
@@ -69,6 +70,9 @@ class Listening:
         self.child = Child("load", load)
         self.load = LoadAccount(self.child, origin_ns=origin_ns(trace))
         self.canary: CanaryLogin | None = None
+        self.silence_s = 0.0
+        """For how long we ourselves, or the child, did not get to run, where that ended the ramp."""
+        self._looked_ns: int | None = None
         self._full = saturation is Saturation.FULL
         self._noticed = noticed
 
@@ -146,13 +150,15 @@ class Listening:
         if now_ns < end.at_ns:
             code = self.child.exit_code()
             if code == EXIT_ALONE:  # it did not hear from us: we were frozen
-                raise Stop(StopReason.OVERLOADED, at_once=True)
-            raise RuntimeError(f"the load ended by itself with {code}: {self.child.last_words()}")
+                raise self._too_slow(ALONE_S)
+            why = telling_line(self.child.last_words()) or "it said nothing"
+            raise RuntimeError(f"the load {'fell silent' if code is None else ending(code)}: {why}")
         if now_ns >= self._deadline.at_ns:
             raise Stop(StopReason.BUDGET)
 
     def _look(self, *, idle: bool) -> None:
         self._noticed()
+        self._look_at_ourselves()
         lost = self._watch.lost
         if lost is not None:
             raise Stop(StopReason.CONTROL_LOST, failure=lost, at_once=True)
@@ -162,10 +168,21 @@ class Listening:
             raise Stop(reason, at_once=True)
         bound_s = self._request.pool.start_delay_s
         if idle and self.load.overdue_s > bound_s:
-            raise Stop(StopReason.OVERLOADED, at_once=True)
+            raise self._too_slow(self.load.overdue_s)
         if self.load.ready and self.load.late_s > bound_s:
             raise Stop(StopReason.OVERLOADED)
         self.load.stay()
+
+    def _look_at_ourselves(self) -> None:
+        """First of all: whatever was lost while we did not get to run was lost by that."""
+        now_ns, before_ns = time.monotonic_ns(), self._looked_ns
+        self._looked_ns = now_ns
+        if before_ns is not None and (now_ns - before_ns) / 1e9 > self._request.pool.start_delay_s:
+            raise self._too_slow((now_ns - before_ns) / 1e9)
+
+    def _too_slow(self, silence_s: float) -> Stop:
+        self.silence_s = max(self.silence_s, silence_s)
+        return Stop(StopReason.OVERLOADED, at_once=True)
 
     def _look_at_load(self) -> None:
         load = self.load

@@ -41,6 +41,7 @@ NO_ENTRY = frozenset(
 """How the server keeps us out of the database in which probes meet."""
 
 POOLER = "the server takes no idle_session_timeout: a frozen probe would keep its slots"
+UNSEEN = "the server does not show our own connection: a pooler?"
 
 Crowd = tuple[tuple[str, int], ...]
 
@@ -171,6 +172,8 @@ class Watch:
                 limits, crowd, first = asked.limits(), asked.crowd(), asked.headroom()
             except (StageFailure, OSError) as error:
                 raise _no_guard(error) from error
+            if first.headroom.ours < 1:  # we could not tell ours from others, nor see whether any is left
+                raise Skipped(SkipReason.NO_GUARD, ErrorFacts(type="probe", message=UNSEEN))
             self._entered = Entered(way=way, concessions=concessions, guard=self._guard(limits), crowd=crowd)
             self._take(first)
             while not self._leave.wait(READ_S):

@@ -17,6 +17,8 @@ from probe.dial.failures import StageFailure
 from probe.dial.paths import FULL
 from probe.model.words import Failure, SkipReason
 from probe.sandbox.environment import Environment, sandbox
+from probe.sandbox.relay import relay
+from probe.sandbox.streams import PlainStream
 from tests.checks.ramp.ramping import Server, request, request_to, server
 from tests.dial.peers import LOGGED_IN, answers, error, peer, silent
 
@@ -171,6 +173,29 @@ def test_a_server_that_takes_no_parameters_gives_no_guard() -> None:
     assert raised.value.reason is SkipReason.NO_GUARD
     assert raised.value.error
     assert "idle_session_timeout" in raised.value.error.message
+
+
+def test_a_pooler_that_swallows_our_name_gives_no_guard(environment: Environment) -> None:
+    front = environment.private_front.listener
+    named, unnamed = b"application_name\0probe/run", b"application_name\0swallowed"
+
+    def serve(client: socket.socket) -> None:
+        with socket.create_connection((front.host, front.port)) as upstream:
+            swallow = lambda sent: sent.replace(named, unnamed)  # noqa: E731 - as long as what it replaces
+            relay(PlainStream(client), PlainStream(upstream), intercept=swallow)
+
+    with peer(serve) as (host, port):
+        asked = request_to(server(environment, host=host, port=port))
+        asked = replace(
+            asked,
+            equipment=replace(asked.equipment, private_context=None),
+            target=replace(asked.target, tls="disable"),
+        )
+        with watching(asked) as watch, pytest.raises(Skipped) as raised:
+            watch.await_entry(NEVER)
+    assert raised.value.reason is SkipReason.NO_GUARD
+    assert raised.value.error
+    assert raised.value.error.message == "the server does not show our own connection: a pooler?"
 
 
 def test_who_is_there_can_be_asked_again(environment: Environment) -> None:
