@@ -73,7 +73,7 @@ def _slower(seen: Seen, observation: Observation, ramp: Ramp) -> Iterator[Findin
         return  # a connection that never came about is no slow one
     medians = [step.connect_median_s for step in ramp.steps if step.connect_median_s is not None]
     if ramp.stopped is StopReason.SLOWER and medians:
-        sentence = slower_sentence(observation, ramp, medians[0], medians[-1])
+        sentence = slower_sentence(observation, ramp, min(medians[:-1] or medians), medians[-1])
         yield _slow(seen, observation, sentence, medians[-1])
     elif ramp.stopped is StopReason.BUDGET and ramp.held < ramp.allowed:
         connects = [item.connect_s for item in ramp.acquisitions if item.connect_s is not None]

@@ -30,11 +30,11 @@ def role_sentence(observation: Observation, ramp: Ramp) -> str:
 
 
 def _others(ramp: Ramp) -> str:
-    """Where no slot was left, what we did not hold others did; the names are of the first reading."""
+    """Where no slot was left, what we did not hold others did; with the largest holders."""
     peak, who = peak_others(ramp), holders(ramp)
     if ramp.limits and ramp.before and _refusal(ramp) in NO_SLOT:
         peak = max(peak, ramp.limits.usable - _ours_then(ramp) - ramp.before.ours)
-    return f"others held up to {peak}{f' (at the first reading {who})' if who else ''}"
+    return f"others held up to {peak}{f' ({who})' if who else ''}"
 
 
 def _refusal(ramp: Ramp) -> Failure | None:

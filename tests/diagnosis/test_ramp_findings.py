@@ -72,7 +72,7 @@ def test_a_login_that_fails_beside_the_ramp_is_told_with_who_holds_what() -> Non
     assert (finding.cause, finding.severity) == (Cause.LOGINS_FAIL_BESIDE_RAMP, Severity.WARNING)
     assert finding.summary == (
         'staging-db: a login beside the ramp failed: slots_exhausted [53300], "too many" while the pool '
-        "check held 6 connections; others held up to 15 (at the first reading backend 2, psql 1), the ramp "
+        "check held 6 connections; others held up to 15 (backend 2, psql 1), the ramp "
         "stopped and let go"
     )
     assert told.verdict is Verdict.DEGRADED
