@@ -86,7 +86,7 @@ DEEDS: Mapping[PhaseKind, str] = {
     PhaseKind.DEPENDENCIES: "`startup.secrets` are set; an access token; the Admin API knows the instance",
     PhaseKind.DATABASE: "engine, connect, first query, then the schema check for `startup.required_tables`",
     PhaseKind.CACHE: "Redis: connect, AUTH, PING",
-    PhaseKind.SERVICES: "GET each of `startup.services`: 200, and a `status` of `healthy` or `ok` if any",
+    PhaseKind.SERVICES: "GET each of `startup.services`: 2xx, and a `status` of `healthy` or `ok` if any",
     PhaseKind.WEBSOCKET: "the handshake with `startup.websocket`; a 400, 401, 403 or 426 is an answer too",
     PhaseKind.FINALIZE: "GET `startup.health`",
 }
