@@ -2,16 +2,14 @@
 
 import datetime as dt
 import ssl
-import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from probe import __version__
-from probe.checks import cloudsql, configuration, egress, pool, route, startup
+from probe.checks import cloudsql, configuration, egress, route
 from probe.checks.concurrently import Nobody, Watcher
-from probe.checks.ramp.request import Request
 from probe.checks.series import Series
 from probe.diagnosis.question import Question
 from probe.dial import keys, paths, tls
@@ -75,7 +73,7 @@ def plan(
     deadline_s = chosen.deadline_s or settings.deadline_s
     checks = tuple(check for check in chosen.checks if not only or check in only)
     identity = _identity(settings, profile, checks)
-    key = _KeyPair()
+    key = keys.InBackground()
     redaction = Redaction()
     equipped = _equipment(settings, identity.id, key.get, redaction)
     opening, main = _series(settings, checks, equipped)
@@ -165,6 +163,8 @@ def _startup_request(settings: Settings, run_id: str) -> StartupRequest:
 def _rehearsal(
     settings: Settings, request: StartupRequest, watcher: Watcher, redaction: Redaction
 ) -> tuple[Series, ...]:
+    from probe.checks import startup  # late: a run without it reaches the network sooner
+
     def started(phase: str) -> None:
         watcher.phase_started(request.target.name, phase)
 
@@ -181,6 +181,12 @@ def _load(
     saturation: Saturation,
     watcher: Watcher,
 ) -> tuple[Series, ...]:
+    ramps = [check for check in RAMPS if check in checks]
+    if not ramps:
+        return ()
+    from probe.checks import pool  # late: as above
+    from probe.checks.ramp.request import Request
+
     return tuple(
         pool.series(
             Request(
@@ -196,8 +202,7 @@ def _load(
                 stepped=watcher.ramp_stepped,
             )
         )
-        for check in RAMPS
-        if check in checks
+        for check in ramps
     )
 
 
@@ -277,23 +282,3 @@ def _question(settings: Settings, started_at: str) -> Question:
         cache_address=settings.startup.cache.address,
         services=settings.startup.services,
     )
-
-
-class _KeyPair:
-    """Made on a thread while slow imports go on; whoever needs it first waits for it."""
-
-    def __init__(self) -> None:
-        self._thread = threading.Thread(target=self._make, daemon=True)
-        self._made: keys.KeyPair | None = None
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def get(self) -> keys.KeyPair:
-        if self._thread.ident is not None:
-            self._thread.join()
-        return self._made or self._make()
-
-    def _make(self) -> keys.KeyPair:
-        self._made = keys.generate()
-        return self._made
